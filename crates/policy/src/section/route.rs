@@ -1,0 +1,187 @@
+//! `[[route]]`: which path leads where, and on which terms.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Method};
+
+use super::authorize::Access;
+use super::csrf::CsrfRule;
+use super::shield::Cors;
+
+/// One row of the route table.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its place in [`Routes::rows`], which names it in metrics.
+    pub index: usize,
+    /// The path as written: `/api/{id}`, `/static/{*rest}`.
+    pub path: String,
+    /// The methods that it takes. GET implies HEAD.
+    pub methods: Methods,
+    /// What answers.
+    pub target: Target,
+    /// What is asked of state-changing requests with a cookie.
+    pub csrf: CsrfRule,
+    /// Who may.
+    pub access: Access,
+    /// Limits that count here: indexes into `shield.limits`.
+    pub limits: Vec<usize>,
+    /// The longest body, in bytes.
+    pub body_bytes: u64,
+    /// How long the upstream may take to begin its answer.
+    pub timeout: Duration,
+    /// Cross-origin rules, if others than the common ones.
+    pub cors: Option<Cors>,
+    /// Whether a refusal reads as 'nothing there' (ACC-2).
+    pub hide: bool,
+    /// WebSocket upgrades are let through.
+    pub upgrade: bool,
+    /// A legacy route's announcements (EDGE-8).
+    pub legacy: Option<Legacy>,
+    /// The line in the policy file; 0 for a route of Palisade's own.
+    pub line: usize,
+}
+
+/// What answers a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An application: index into `Policy::upstreams`.
+    Upstream {
+        /// Which.
+        index: usize,
+        /// Taken off the front of the path, if it is there.
+        strip: Option<String>,
+        /// Put in front of what is left.
+        prefix: Option<String>,
+    },
+    /// A service of Palisade's own.
+    Service(Service),
+}
+
+/// A service of Palisade's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// /auth and /account pages and their JSON forms.
+    Identity,
+    /// /healthz and /readyz.
+    Health,
+    /// /.well-known/jwks.json.
+    Keys,
+    /// /.palisade/assets.
+    Assets,
+}
+
+/// Deprecation (RFC 9745), Sunset (RFC 8594) and Link headers of a legacy route (EDGE-8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Legacy {
+    /// `Deprecation: @1688169599`.
+    pub deprecation: HeaderValue,
+    /// `Sunset: Sat, 31 Dec 2026 23:59:59 GMT`.
+    pub sunset: Option<HeaderValue>,
+    /// `Link: </api/v1/x>; rel="successor-version"`.
+    pub link: Option<HeaderValue>,
+}
+
+/// A set of methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Methods(u8);
+
+impl Methods {
+    /// In the order of their bits, and of the Allow header.
+    const ORDER: [Method; 7] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+
+    /// No method.
+    pub const NONE: Self = Self(0);
+
+    /// Every method that a route can take.
+    pub const ALL: Self = Self(0x7f);
+
+    /// The same with one more; GET brings HEAD with it. Unknown methods are ignored: no route takes them.
+    #[must_use]
+    pub fn with(self, method: &Method) -> Self {
+        let bit = |m: &Method| Self::ORDER.iter().position(|known| known == m).map_or(0, |i| 1_u8 << i);
+        let head = if *method == Method::GET { bit(&Method::HEAD) } else { 0 };
+        Self(self.0 | bit(method) | head)
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether it is taken.
+    #[must_use]
+    pub fn has(self, method: &Method) -> bool {
+        Self::ORDER.iter().position(|known| known == method).is_some_and(|i| self.0 & (1 << i) != 0)
+    }
+
+    /// The Allow header's value.
+    #[must_use]
+    pub fn allow(self) -> String {
+        let names: Vec<&str> = Self::ORDER.iter().filter(|m| self.has(m)).map(Method::as_str).collect();
+        names.join(", ")
+    }
+}
+
+/// What the route table says of a request.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// This row.
+    Row(&'a Route),
+    /// The path is there, the method is not: 405 with these in Allow.
+    OtherMethods(Methods),
+    /// Nothing there.
+    Nothing,
+}
+
+/// The compiled route table.
+#[derive(Clone, Debug, Default)]
+pub struct Routes {
+    /// Every row: Palisade's own first, then the policy's in order.
+    pub rows: Vec<Route>,
+    matcher: matchit::Router<Vec<usize>>,
+}
+
+impl Routes {
+    /// From rows, each with its index. The caller has checked that patterns do not collide.
+    ///
+    /// # Errors
+    /// The first pattern that cannot be entered, with the matcher's reason.
+    pub fn new(rows: Vec<Route>) -> Result<Self, (usize, String)> {
+        let mut paths: Vec<(&str, Vec<usize>)> = Vec::new();
+        for row in &rows {
+            match paths.iter_mut().find(|(path, _)| *path == row.path) {
+                Some((_, indexes)) => indexes.push(row.index),
+                None => paths.push((&row.path, vec![row.index])),
+            }
+        }
+        let mut matcher = matchit::Router::new();
+        for (path, indexes) in paths {
+            let first = indexes.first().copied().unwrap_or_default();
+            matcher.insert(path, indexes).map_err(|reason| (first, reason.to_string()))?;
+        }
+        Ok(Self { rows, matcher })
+    }
+
+    /// The row for a path (already judged safe, as the upstream will read it) and a method.
+    #[must_use]
+    pub fn find(&self, path: &str, method: &Method) -> Found<'_> {
+        let Ok(hit) = self.matcher.at(path) else { return Found::Nothing };
+        let mut others = Methods::NONE;
+        for row in hit.value.iter().filter_map(|index| self.rows.get(*index)) {
+            if row.methods.has(method) {
+                return Found::Row(row);
+            }
+            others = others.union(row.methods);
+        }
+        Found::OtherMethods(others)
+    }
+}

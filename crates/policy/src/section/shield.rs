@@ -1,0 +1,127 @@
+//! `[shield]`: response headers, CORS and rate limits.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+/// `[shield]`, compiled.
+#[derive(Clone, Debug)]
+pub struct Shield {
+    /// Set on every answer, replacing what the upstream sent (HEAD-1).
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Set on every answer that lacks them: an upstream may be stricter or need its own (CSP).
+    pub default_headers: Vec<(HeaderName, HeaderValue)>,
+    /// Strict-Transport-Security, on answers over https.
+    pub hsts: Option<HeaderValue>,
+    /// What the upstream's cookies are raised to (HEAD-2).
+    pub cookies: CookieRules,
+    /// Cross-origin rules for routes that name none of their own (CORS-1). `None`: same origin only.
+    pub cors: Option<Cors>,
+    /// Whether rate limits count at all (LIMIT-7); never false in production.
+    pub limits_enabled: bool,
+    /// Every limit, by index: routes refer to them.
+    pub limits: Vec<Limit>,
+    /// Networks that are always refused (LIMIT-5).
+    pub refuse: Vec<IpNet>,
+    /// Networks that no limit counts (LIMIT-5).
+    pub exempt: Vec<IpNet>,
+}
+
+/// What the upstream's cookies are raised to (HEAD-2). Never lowered: what is stricter stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CookieRules {
+    /// Add Secure.
+    pub secure: bool,
+    /// Add HttpOnly.
+    pub http_only: bool,
+    /// At least this SameSite.
+    pub same_site: SameSite,
+}
+
+/// RFC 6265bis section 5.6.7. Ordered from loose to strict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SameSite {
+    /// Sent with every request.
+    None,
+    /// Sent with same-site requests and top-level navigation.
+    Lax,
+    /// Sent with same-site requests alone.
+    Strict,
+}
+
+impl SameSite {
+    /// The attribute's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Lax => "Lax",
+            Self::Strict => "Strict",
+        }
+    }
+}
+
+/// Cross-origin rules (CORS-1), as the Fetch standard has them, with their header values made beforehand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// Exact origins; `["*"]` alone stands for any, and never with credentials (CORS-2).
+    pub origins: Vec<String>,
+    /// Allowed methods.
+    pub methods: Vec<http::Method>,
+    /// Allowed request headers, lower case.
+    pub headers: Vec<String>,
+    /// Access-Control-Allow-Methods.
+    pub allow_methods: HeaderValue,
+    /// Access-Control-Allow-Headers.
+    pub allow_headers: HeaderValue,
+    /// Access-Control-Expose-Headers.
+    pub expose_headers: Option<HeaderValue>,
+    /// Access-Control-Allow-Credentials.
+    pub credentials: bool,
+    /// Access-Control-Max-Age, in seconds.
+    pub max_age: HeaderValue,
+}
+
+impl Cors {
+    /// Whether `origin` is listed.
+    #[must_use]
+    pub fn allows(&self, origin: &str) -> bool {
+        self.origins.iter().any(|listed| listed == origin || listed == "*")
+    }
+}
+
+/// Several windows that count the same thing (LIMIT-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Its name in the policy, in headers and in the log.
+    pub name: String,
+    /// `200/day` and `50/hour`: all must have room.
+    pub windows: Vec<Window>,
+    /// What is counted.
+    pub by: LimitBy,
+}
+
+/// So many in such a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How many.
+    pub count: u32,
+    /// In which time.
+    pub per: Duration,
+}
+
+/// What a limit counts by (LIMIT-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LimitBy {
+    /// The client's address (IPv6: its /64).
+    Address,
+    /// The signed-in user; the address of somebody who is not.
+    User,
+    /// The principal's tenant; the address of somebody who has none.
+    Tenant,
+    /// The credential itself (session, token); the address without one.
+    Token,
+    /// The value of a form or JSON field, such as the user name; the address where it is missing.
+    Field(String),
+}
