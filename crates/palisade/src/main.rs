@@ -1,1 +1,10 @@
-fn main() {}
+//! The `palisade` binary: all of it is in the library of the same name.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    palisade::cli::run()
+}

@@ -1,0 +1,1 @@
+//! Where all parts meet: a policy becomes a running server.

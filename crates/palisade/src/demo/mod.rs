@@ -1,0 +1,1 @@
+//! `palisade demo`: an ordinary small application without any security, bare and behind Palisade.

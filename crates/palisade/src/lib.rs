@@ -1,0 +1,11 @@
+//! Your SECURITY.md, in force: the parts of the `palisade` binary.
+//!
+//! The binary only calls [`cli::run`]. Everything else is a library, so that the tests can start a whole Palisade in
+//! their own process. [`compose`] is the one place where all parts meet.
+
+pub mod cli;
+pub mod compose;
+pub mod demo;
+pub mod listener;
+pub mod logging;
+pub mod service;

@@ -1,0 +1,1 @@
+//! /.palisade/assets: style sheets and pictures of the pages of Palisade itself.

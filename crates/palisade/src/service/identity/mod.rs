@@ -1,0 +1,1 @@
+//! /auth and /account: pages and their JSON forms.

@@ -1,0 +1,1 @@
+//! /metrics on a listener of its own (OBS-1).
