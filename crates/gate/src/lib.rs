@@ -1,1 +1,17 @@
-//! placeholder
+//! The request pipeline: what happens to a request between the listener and the service, in the
+//! order in which it happens (see `pipeline.rs`).
+//!
+//! ```text
+//! edge -> shield -> identify -> shield -> csrf -> authorize -> (service) -> refuse -> seal -> audit
+//! ```
+//!
+//! [`Gate::layer`] puts the whole of it around any axum `Router`; a service behind it finds an
+//! [`Exchange`] and an [`Allowed`] permit in its request, and says no with [`refused`].
+
+pub mod exchange;
+pub mod identity_headers;
+
+mod stage;
+
+pub use exchange::{Exchange, OwnPage, Peer, refused};
+pub use stage::refuse::render;

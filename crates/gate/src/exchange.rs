@@ -1,0 +1,62 @@
+//! What travels with a request and its answer: the words between listener, gate and services.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::{Response, StatusCode};
+use palisade_model::audit::Origin;
+use palisade_model::{ClientAddress, Refusal, RequestId, Timestamp};
+
+/// Who is at the other end of the connection. The listener puts it into each request's extensions;
+/// a request without it is refused, for nothing could be known of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The connection's other end: the client, or a proxy.
+    pub address: SocketAddr,
+    /// Whether the connection is TLS.
+    pub secure: bool,
+}
+
+/// What the gate has found out about a request, for the service that answers it: an
+/// `Arc<Exchange>` in the request's extensions.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The request's name (EDGE-4).
+    pub id: RequestId,
+    /// Where it comes from, once forwarding headers were judged (EDGE-3).
+    pub client: ClientAddress,
+    /// Whether the client speaks https, to this server or to a trusted proxy in front of it.
+    pub secure: bool,
+    /// The host that the client asked for, with its port where one was given.
+    pub host: String,
+    /// The route's index in `Policy::routes.rows`.
+    pub route: usize,
+    /// When the request arrived.
+    pub started: Timestamp,
+    /// The same for audit entries.
+    pub origin: Origin,
+}
+
+/// Response extension of a page of Palisade's own: the shield writes a Content-Security-Policy
+/// that lets this nonce's styles and scripts run and nothing else (HEAD-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPage {
+    /// Random, from [`palisade_model::World`], made for this answer alone; base64url or hexadecimal.
+    pub nonce: String,
+}
+
+/// Response extension: a service's no.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused(pub(crate) Arc<Refusal>);
+
+/// A service's no. The gate renders it, records it and seals it like a stage's own refusal; without
+/// a gate around the service the client sees the bare status.
+#[must_use]
+pub fn refused(refusal: Refusal) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() =
+        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.extensions_mut().insert(Refused(Arc::new(refusal)));
+    response
+}

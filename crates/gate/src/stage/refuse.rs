@@ -1,0 +1,329 @@
+//! Puts a refusal into words: a problem for programs (RFC 9457), a small page for people, or the
+//! way to the sign-in form.
+//!
+//! Says what to do instead and nothing of how the server is made (OBS-5): the reason (`why`) goes to the
+//! log and the events, never into an answer.
+
+mod page;
+
+use axum::body::Body;
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use palisade_model::{Denial, Refusal, RequestId};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+pub(crate) use page::policy as page_csp;
+
+/// Response extension: this answer is a refusal's page, whose one style is known by its hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefusalPage;
+
+/// A longer address is not remembered across sign-in: its query is left out.
+const NEXT_BYTES: usize = 1024;
+
+/// What may stand unencoded in the `next` parameter.
+const NEXT_SAFE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// How the client likes to be told no; read from its request before the request is given away.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Manner {
+    /// A page rather than a problem.
+    pub(crate) html: bool,
+    /// Where to go on after sign-in, if a browser was on its way to a page.
+    pub(crate) next: Option<String>,
+    /// A HEAD request: headers alone.
+    pub(crate) head: bool,
+}
+
+impl Manner {
+    /// From what the client says of itself.
+    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let html = prefers_html(headers);
+        let navigates = headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+        let reads = *method == Method::GET || *method == Method::HEAD;
+        Self {
+            html,
+            next: (html && navigates && reads).then(|| next_of(uri)).flatten(),
+            head: *method == Method::HEAD,
+        }
+    }
+}
+
+/// The refusal as a response, complete but for the headers that the shield seals onto every answer.
+#[must_use]
+pub fn render(refusal: &Refusal, id: &RequestId, wants_html: bool) -> Response<Body> {
+    let facts = public(refusal.denial).facts();
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let (kind, text) = if wants_html {
+        ("text/html; charset=utf-8", page::write(status, facts, &refusal.fields, id))
+    } else {
+        ("application/problem+json", problem(status, facts, refusal, id))
+    };
+    let length = text.len();
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(allow) = refusal.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+        headers.insert(ALLOW, allow);
+    }
+    if let Some(after) = refusal.retry_after {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, challenge(refusal.denial));
+    }
+    if wants_html {
+        response.extensions_mut().insert(RefusalPage);
+    }
+    response
+}
+
+/// The refusal as this client gets it.
+pub(crate) fn answer(refusal: &Refusal, id: &RequestId, manner: &Manner) -> Response<Body> {
+    let to_sign_in =
+        matches!(refusal.denial, Denial::SignInRequired).then_some(manner.next.as_deref()).flatten();
+    let mut response =
+        to_sign_in.and_then(sign_in_redirect).unwrap_or_else(|| render(refusal, id, manner.html));
+    if manner.head {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+/// What the client may know: a hidden thing reads like one that is not there (ACC-2).
+const fn public(denial: Denial) -> Denial {
+    match denial {
+        Denial::Hidden => Denial::RouteUnknown,
+        other => other,
+    }
+}
+
+fn problem(
+    status: StatusCode,
+    facts: palisade_model::denial::Facts,
+    refusal: &Refusal,
+    id: &RequestId,
+) -> String {
+    let mut problem = json!({
+        "type": format!("urn:palisade:{}", facts.code),
+        "title": facts.title,
+        "status": status.as_u16(),
+        "detail": facts.detail,
+        "code": facts.code,
+        "request_id": id.as_str(),
+    });
+    if let (Some(object), false) = (problem.as_object_mut(), refusal.fields.is_empty()) {
+        object.insert("errors".into(), json!(refusal.fields));
+    }
+    problem.to_string()
+}
+
+/// RFC 6750 section 3: a request that showed no token is not told about errors of tokens.
+fn challenge(denial: Denial) -> HeaderValue {
+    HeaderValue::from_static(match denial {
+        Denial::CredentialInvalid => r#"Bearer realm="api", error="invalid_token""#,
+        _ => r#"Bearer realm="api""#,
+    })
+}
+
+fn sign_in_redirect(next: &str) -> Option<Response<Body>> {
+    let location = format!("/auth/login?next={}", utf8_percent_encode(next, NEXT_SAFE));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(LOCATION, HeaderValue::try_from(location).ok()?);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Some(response)
+}
+
+/// The request's own path and query, if a browser that is sent there stays on this site: `//host` and
+/// `/\host` would lead away from it.
+fn next_of(uri: &Uri) -> Option<String> {
+    let path = uri.path();
+    let stays = path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.bytes().any(|byte| byte == b'\\' || byte.is_ascii_control());
+    let whole = uri.path_and_query().map_or(path, http::uri::PathAndQuery::as_str);
+    stays
+        .then(|| if whole.len() <= NEXT_BYTES { whole } else { path })
+        .filter(|next| next.len() <= NEXT_BYTES)
+        .map(str::to_owned)
+}
+
+/// Whether the client would rather read HTML than JSON (RFC 9110 section 12.5.1). It has to say so:
+/// `*/*` alone is how programs ask.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    let (mut html, mut json) = (0_u16, 0_u16);
+    for range in headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+    {
+        let (kind, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let weight = weight(parameters);
+        match kind.trim() {
+            kind if kind.eq_ignore_ascii_case("text/html") => html = html.max(weight),
+            kind if kind.eq_ignore_ascii_case("application/json")
+                || kind.eq_ignore_ascii_case("application/problem+json") =>
+            {
+                json = json.max(weight);
+            }
+            _ => {}
+        }
+    }
+    html > 0 && html >= json
+}
+
+/// A `q` parameter in thousandths; 1000 when there is none.
+fn weight(parameters: &str) -> u16 {
+    let q = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("q").then(|| value.trim())
+    });
+    let Some(q) = q else { return 1000 };
+    let (whole, part) = q.split_once('.').unwrap_or((q, ""));
+    let thousandths = format!("{part:0<3}").get(..3).and_then(|digits| digits.parse().ok()).unwrap_or(0_u16);
+    if whole == "1" { 1000 } else { thousandths }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use palisade_model::FieldFault;
+
+    fn id() -> RequestId {
+        RequestId::parse("req-12345678").unwrap()
+    }
+
+    async fn text(response: Response<Body>) -> String {
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    fn asked(accept: &str) -> HeaderMap {
+        [(ACCEPT, accept.parse().unwrap())].into_iter().collect()
+    }
+
+    // proves: OBS-5
+    #[tokio::test]
+    async fn a_problem_says_what_to_do_and_never_why() {
+        for denial in Denial::ALL {
+            let refusal = Refusal::new(*denial, "SELECT secret FROM /etc/palisade v1.2.3");
+            for html in [false, true] {
+                let response = render(&refusal, &id(), html);
+                assert_eq!(response.status().as_u16(), denial.facts().status);
+                assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+                let length: usize = response.headers()[CONTENT_LENGTH].to_str().unwrap().parse().unwrap();
+                let body = text(response).await;
+                assert_eq!(body.len(), length);
+                assert!(
+                    body.contains("req-12345678") && !body.contains("SELECT") && !body.contains("1.2.3"),
+                    "{body}"
+                );
+            }
+        }
+    }
+
+    // proves: ACC-2
+    #[tokio::test]
+    async fn hidden_and_unknown_are_the_same_bytes() {
+        for html in [false, true] {
+            let hidden = render(&Refusal::from(Denial::Hidden), &id(), html);
+            let unknown = render(&Refusal::from(Denial::RouteUnknown), &id(), html);
+            assert_eq!(hidden.headers(), unknown.headers());
+            assert_eq!(text(hidden).await, text(unknown).await);
+        }
+    }
+
+    // proves: OBS-5, VAL-1
+    #[tokio::test]
+    async fn fields_are_listed_and_cannot_inject_markup() {
+        let fault = FieldFault { field: "<b>".into(), message: "\"><script>alert(1)</script>".into() };
+        let refusal = Refusal::fields(vec![fault]);
+        let problem: serde_json::Value =
+            serde_json::from_str(&text(render(&refusal, &id(), false)).await).unwrap();
+        assert_eq!(problem["errors"][0]["field"], "<b>");
+        let page = text(render(&refusal, &id(), true)).await;
+        assert!(!page.contains("<script") && page.contains("&lt;script"), "{page}");
+    }
+
+    #[test]
+    fn html_has_to_be_asked_for() {
+        for (accept, html) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            ("*/*", false),
+            ("application/json", false),
+            ("application/json, text/html;q=0.5", false),
+            ("text/html;q=0", false),
+            ("text/html;q=0.8, application/json;q=0.7", true),
+            ("TEXT/HTML", true),
+            ("", false),
+        ] {
+            assert_eq!(prefers_html(&asked(accept)), html, "{accept}");
+        }
+    }
+
+    #[test]
+    fn only_a_browser_on_its_way_to_a_page_is_sent_to_sign_in() {
+        let refusal = Refusal::from(Denial::SignInRequired);
+        let uri: Uri = "/reports?month=5&q=a%20b".parse().unwrap();
+        let manner = Manner::of(&Method::GET, &uri, &asked("text/html"));
+        let response = answer(&refusal, &id(), &manner);
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        assert_eq!(response.headers()[LOCATION], "/auth/login?next=/reports%3Fmonth%3D5%26q%3Da%2520b");
+
+        let mut fetching = asked("text/html");
+        fetching.insert("sec-fetch-mode", HeaderValue::from_static("cors"));
+        for manner in [
+            Manner::of(&Method::POST, &uri, &asked("text/html")),
+            Manner::of(&Method::GET, &uri, &asked("*/*")),
+            Manner::of(&Method::GET, &uri, &fetching),
+        ] {
+            let response = answer(&refusal, &id(), &manner);
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(response.headers()[WWW_AUTHENTICATE], r#"Bearer realm="api""#);
+        }
+        let forbidden = answer(&Refusal::from(Denial::Forbidden), &id(), &manner);
+        assert_eq!(forbidden.status(), StatusCode::FORBIDDEN);
+    }
+
+    // The open redirect: a path that a browser would read as another host must not become `next`.
+    #[test]
+    fn next_never_leads_to_another_site() {
+        for path in ["//evil.example", "//evil.example/x?y", "///evil.example", "/\\evil.example"] {
+            let uri = Uri::builder().path_and_query(path).build();
+            if let Ok(uri) = uri {
+                assert_eq!(next_of(&uri), None, "{path}");
+            }
+        }
+        let long = format!("/a?{}", "x".repeat(2000));
+        assert_eq!(next_of(&long.parse().unwrap()).as_deref(), Some("/a"));
+    }
+
+    #[tokio::test]
+    async fn head_gets_the_headers_of_get_and_no_body() {
+        let uri: Uri = "/x".parse().unwrap();
+        let refusal = Refusal::from(Denial::Forbidden);
+        let get = answer(&refusal, &id(), &Manner::of(&Method::GET, &uri, &HeaderMap::new()));
+        let head = answer(&refusal, &id(), &Manner::of(&Method::HEAD, &uri, &HeaderMap::new()));
+        assert_eq!(get.headers(), head.headers());
+        assert_eq!(text(head).await, "");
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up_and_never_zero() {
+        for (millis, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2")] {
+            let refusal =
+                Refusal::from(Denial::RateLimited).retry_after(std::time::Duration::from_millis(millis));
+            assert_eq!(render(&refusal, &id(), false).headers()[RETRY_AFTER], seconds);
+        }
+    }
+}
