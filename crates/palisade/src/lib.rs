@@ -8,4 +8,5 @@ pub mod compose;
 pub mod demo;
 pub mod listener;
 pub mod logging;
+pub mod pages;
 pub mod service;

@@ -1,1 +1,6 @@
-//! /auth and /account: pages and their JSON forms.
+//! Sign-in, sign-up, sign-out and the account, as pages and as JSON.
+
+mod cookies;
+mod device;
+mod intake;
+mod next;

@@ -1,0 +1,82 @@
+//! One input of a form.
+
+/// One labelled input. Its name is also its id, which faults refer to.
+#[derive(Clone, Debug)]
+pub struct Field<'a> {
+    /// The name in the form.
+    pub name: &'static str,
+    /// What people read.
+    pub label: &'static str,
+    /// The input's type.
+    pub kind: &'static str,
+    /// What password managers go by (HTML, autofill).
+    pub autocomplete: &'static str,
+    /// What was typed before; never a password.
+    pub value: &'a str,
+    /// What to know before typing.
+    pub hint: &'a str,
+    /// Whether it may not be left empty.
+    pub required: bool,
+}
+
+impl<'a> Field<'a> {
+    const fn new(
+        name: &'static str,
+        label: &'static str,
+        kind: &'static str,
+        autocomplete: &'static str,
+    ) -> Self {
+        Self { name, label, kind, autocomplete, value: "", hint: "", required: true }
+    }
+
+    /// Name or e-mail, to sign in.
+    #[must_use]
+    pub const fn login() -> Self {
+        Self::new("login", "Name or e-mail", "text", "username")
+    }
+
+    /// The password, to sign in.
+    #[must_use]
+    pub const fn password() -> Self {
+        Self::new("password", "Password", "password", "current-password")
+    }
+
+    /// The present password, to change it.
+    #[must_use]
+    pub const fn current_password() -> Self {
+        Self::new("current", "Current password", "password", "current-password")
+    }
+
+    /// A password to be, with the rules for it.
+    #[must_use]
+    pub const fn new_password(label: &'static str, rules: &'a str) -> Self {
+        let mut field = Self::new("password", label, "password", "new-password");
+        field.hint = rules;
+        field
+    }
+
+    /// A name to register.
+    #[must_use]
+    pub const fn name() -> Self {
+        let mut field = Self::new("name", "Name", "text", "username");
+        field.hint = "You sign in with it, and others may see it.";
+        field
+    }
+
+    /// An e-mail address to register; it can be left empty.
+    #[must_use]
+    pub const fn email() -> Self {
+        let mut field = Self::new("email", "E-mail (optional)", "email", "email");
+        field.required = false;
+        field
+    }
+
+    /// The same with what was typed before. A password is never written back into a page.
+    #[must_use]
+    pub fn with_value(mut self, value: &'a str) -> Self {
+        if self.kind != "password" {
+            self.value = value;
+        }
+        self
+    }
+}

@@ -1,0 +1,58 @@
+//! What all pages share.
+
+use palisade_model::FieldFault;
+
+/// What all pages share: whose site it is, how it looks and what went wrong.
+#[derive(Clone, Debug)]
+pub struct Frame<'a> {
+    /// The application's name.
+    pub app: &'a str,
+    /// The page's own nonce, which its Content-Security-Policy names (HEAD-1).
+    pub nonce: &'a str,
+    /// The path of the style sheet.
+    pub stylesheet: &'a str,
+    /// Something that went well.
+    pub notice: Option<&'static str>,
+    /// The heading above the faults.
+    pub faults_title: &'a str,
+    /// What to correct. One without a field concerns the whole form.
+    pub faults: Vec<FieldFault>,
+}
+
+impl<'a> Frame<'a> {
+    /// A page on which nothing has happened yet.
+    #[must_use]
+    pub const fn new(app: &'a str, nonce: &'a str, stylesheet: &'a str) -> Self {
+        Self { app, nonce, stylesheet, notice: None, faults_title: "", faults: Vec::new() }
+    }
+
+    /// The same with something that went well.
+    #[must_use]
+    pub const fn with_notice(mut self, notice: Option<&'static str>) -> Self {
+        self.notice = notice;
+        self
+    }
+
+    /// The same with what to correct.
+    #[must_use]
+    pub fn with_faults(mut self, title: &'a str, faults: Vec<FieldFault>) -> Self {
+        self.faults_title = title;
+        self.faults = faults;
+        self
+    }
+
+    /// Whether the summary can link to that field.
+    pub(super) fn has_field(&self, field: &str) -> bool {
+        matches!(field, "login" | "password" | "current" | "name" | "email")
+    }
+
+    /// Whether that field is to be corrected.
+    pub(super) fn has_fault(&self, field: &str) -> bool {
+        self.faults.iter().any(|fault| fault.field == field)
+    }
+
+    /// What is to be corrected in that field.
+    pub(super) fn faults_of<'f>(&'f self, field: &'f str) -> impl Iterator<Item = &'f str> {
+        self.faults.iter().filter(move |fault| fault.field == field).map(|fault| &*fault.message)
+    }
+}

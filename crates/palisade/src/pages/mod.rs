@@ -1,0 +1,155 @@
+//! The pages that people see: written on the server, complete without a script.
+//!
+//! Whatever a visitor typed reaches a page only through a template, and templates escape.
+
+mod field;
+mod frame;
+
+use askama::Template;
+
+pub use field::Field;
+pub use frame::Frame;
+
+/// The one style sheet; [`crate::service::assets`] serves it under its digest.
+pub const STYLESHEET: &str = include_str!("../../templates/palisade.css");
+
+/// `/auth/login`.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub struct SignIn<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// Name or e-mail.
+    pub login: Field<'a>,
+    /// The password.
+    pub password: Field<'a>,
+    /// Where to go afterwards: a path of this site.
+    pub next: &'a str,
+    /// Whether registration is open.
+    pub sign_up: bool,
+}
+
+/// `/auth/register`.
+#[derive(Template)]
+#[template(path = "register.html")]
+pub struct Register<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// The name to sign in with.
+    pub name: Field<'a>,
+    /// The e-mail address.
+    pub email: Field<'a>,
+    /// The password.
+    pub password: Field<'a>,
+    /// Where to go afterwards: a path of this site.
+    pub next: &'a str,
+}
+
+/// `/auth/link/{token}`: somebody without a password sets one.
+#[derive(Template)]
+#[template(path = "link.html")]
+pub struct Link<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// Whose password it will be.
+    pub name: &'a str,
+    /// The new password.
+    pub password: Field<'a>,
+}
+
+/// `/account`.
+#[derive(Template)]
+#[template(path = "account.html")]
+pub struct Account<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// The user's name.
+    pub name: &'a str,
+    /// The user's e-mail address.
+    pub email: Option<&'a str>,
+    /// The user's tenant.
+    pub tenant: Option<&'a str>,
+    /// The user's roles, with those that they include.
+    pub roles: &'a [&'a str],
+    /// The present password.
+    pub current: Field<'a>,
+    /// The new one.
+    pub password: Field<'a>,
+    /// The name of the hidden field against forged requests.
+    pub csrf_field: &'a str,
+    /// Its value, for this session alone.
+    pub csrf_token: &'a str,
+    /// The user's sessions.
+    pub sessions: &'a [SessionLine],
+}
+
+/// One session on the account page.
+#[derive(Clone, Debug)]
+pub struct SessionLine {
+    /// Names the session; it is not the cookie's value.
+    pub id: String,
+    /// Browser and system, as far as the user agent says.
+    pub device: String,
+    /// The address that it was begun from.
+    pub address: Option<String>,
+    /// When it began, for machines.
+    pub created_at: String,
+    /// When it began, for people.
+    pub created: String,
+    /// When it was last used, for machines.
+    pub seen_at: String,
+    /// When it was last used, for people.
+    pub seen: String,
+    /// Whether it is the session that asks.
+    pub current: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_model::FieldFault;
+
+    use super::*;
+
+    const NASTY: &str = r#""><script>alert(1)</script><img src=x onerror='alert(2)'>"#;
+
+    fn frame(faults: Vec<FieldFault>) -> Frame<'static> {
+        Frame::new(NASTY, "n0nce", "/.palisade/assets/x.css").with_faults("It <b>failed</b>", faults)
+    }
+
+    fn assert_inert(page: &str) {
+        assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<b>"), "{page}");
+        assert!(!page.contains("\"><"), "an attribute was left: {page}");
+    }
+
+    // proves: HEAD-1, ID-1
+    #[test]
+    fn nothing_that_was_typed_becomes_markup() {
+        let faults = || vec![FieldFault { field: NASTY.into(), message: NASTY.into() }];
+        let page = SignIn {
+            frame: frame(faults()),
+            login: Field::login().with_value(NASTY),
+            password: Field::password(),
+            next: NASTY,
+            sign_up: true,
+        };
+        assert_inert(&page.render().unwrap().replace("\"><label", "").replace("\"></", ""));
+    }
+
+    #[test]
+    fn a_fault_is_named_at_its_field_and_in_the_summary() {
+        let faults = vec![FieldFault { field: "login".into(), message: "Enter a name.".into() }];
+        let page = SignIn {
+            frame: Frame::new("App", "n", "/x.css").with_faults("Look again", faults),
+            login: Field::login(),
+            password: Field::password(),
+            next: "/",
+            sign_up: false,
+        }
+        .render()
+        .unwrap();
+        assert!(page.contains(r##"<a href="#login">Enter a name.</a>"##), "{page}");
+        assert!(page.contains(r#"aria-invalid="true" aria-describedby="login-fault""#), "{page}");
+        assert!(page.contains("<title>Error: Sign in"), "{page}");
+        assert!(!page.contains("/auth/register"), "registration is closed: {page}");
+    }
+}
