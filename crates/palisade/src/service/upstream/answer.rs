@@ -1,0 +1,93 @@
+//! The body of an application's answer on its way to the client.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::link::quiet;
+use super::pool::Lease;
+
+/// An answer's body, with the connection that it comes from.
+///
+/// It ends cleanly only where the application's answer ended cleanly: an application that dies half way is an error
+/// here, which cuts the client's answer off too. Trailers are left out, as on the way in.
+pub(super) struct Answer {
+    incoming: Incoming,
+    /// Until the answer is whole.
+    lease: Option<Lease>,
+}
+
+/// The application's answer broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the application's answer broke off")]
+pub(super) struct BrokenOff(#[source] Option<hyper::Error>);
+
+impl Answer {
+    pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
+        let mut answer = Self { incoming, lease: Some(lease) };
+        answer.give_back_when_whole();
+        answer
+    }
+
+    fn give_back_when_whole(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let mut driven = false;
+        let mut over = false;
+        loop {
+            match Pin::new(&mut self.incoming).poll_frame(&mut quiet()) {
+                Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                    self.give_back_when_whole();
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Poll::Ready(Some(Ok(_trailers))) => {}
+                Poll::Ready(Some(Err(error))) => {
+                    self.lease = None;
+                    return Poll::Ready(Some(Err(BrokenOff(Some(error)))));
+                }
+                Poll::Ready(None) => {
+                    self.give_back();
+                    return Poll::Ready(None);
+                }
+                Poll::Pending if over => {
+                    self.lease = None;
+                    return Poll::Ready(Some(Err(BrokenOff(None))));
+                }
+                Poll::Pending if driven => return Poll::Pending,
+                Poll::Pending => {
+                    over = self.lease.as_mut().is_none_or(|lease| lease.drive(cx).is_ready());
+                    driven = true;
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,192 @@
+//! What an application reads: the client's request, less what belongs to one connection, plus what Palisade knows.
+
+use std::net::IpAddr;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
+use palisade_gate::Exchange;
+use palisade_model::{Denial, Refusal};
+
+use super::hop;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// How a route's paths become an application's: the application's base path and the route's prefix in front, the
+/// route's `strip` taken off.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rewrite {
+    /// Base path and prefix.
+    pub(super) front: String,
+    /// Taken off the front of the path, if it is there.
+    pub(super) strip: Option<String>,
+}
+
+impl Rewrite {
+    /// The request target in origin form.
+    pub(super) fn apply(&self, uri: &Uri) -> Result<Uri, Refusal> {
+        let Some(target) = uri.path_and_query() else { return Err(bad_target()) };
+        if self.front.is_empty() && self.strip.is_none() {
+            return Ok(Uri::from(target.clone()));
+        }
+        let rest = self.strip.as_deref().map_or(target.path(), |strip| strip_prefix(target.path(), strip));
+        let mut text = String::with_capacity(self.front.len() + target.as_str().len() + 1);
+        text.push_str(&self.front);
+        if !rest.starts_with('/') {
+            text.push('/');
+        }
+        text.push_str(rest);
+        if let Some(query) = target.query() {
+            text.push('?');
+            text.push_str(query);
+        }
+        PathAndQuery::try_from(text).map(Uri::from).map_err(|_| bad_target())
+    }
+}
+
+fn bad_target() -> Refusal {
+    Refusal::new(Denial::Malformed, "the request target has no path")
+}
+
+/// Whole segments only: `/app` comes off `/app/x` and not off `/apple`.
+fn strip_prefix<'a>(path: &'a str, strip: &str) -> &'a str {
+    let strip = strip.strip_suffix('/').unwrap_or(strip);
+    match path.strip_prefix(strip) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
+/// What the client sent, less what belongs to its own connection.
+///
+/// `Expect` stays here too: Palisade has answered it by the time the body flows.
+pub(super) fn leave_behind(parts: &mut Parts) {
+    hop::remove(&mut parts.headers);
+    parts.headers.remove(EXPECT);
+    join_cookies(&mut parts.headers);
+}
+
+/// HTTP/2 lets a client split its cookies over several fields; HTTP/1.1 does not (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut fields = headers.get_all(COOKIE).iter();
+    if fields.next().is_none() || fields.next().is_none() {
+        return;
+    }
+    let all: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(b"; ".as_slice())) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// Where the request comes from and what it is called (EDGE-3, EDGE-4, RFC 9110 section 7.6.3).
+pub(super) fn introduce(parts: &mut Parts, exchange: &Exchange, prefix: Option<&str>) {
+    let via = match parts.version {
+        Version::HTTP_10 => "1.0 palisade",
+        Version::HTTP_2 => "2.0 palisade",
+        _ => "1.1 palisade",
+    };
+    parts.version = Version::HTTP_11;
+    let headers = &mut parts.headers;
+    headers.append(VIA, HeaderValue::from_static(via));
+    set(headers, X_REQUEST_ID, exchange.id.as_str());
+    headers.insert(X_FORWARDED_FOR, address(exchange.client.ip()));
+    let (proto, port) = if exchange.secure { ("https", "443") } else { ("http", "80") };
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+    match port_of(&exchange.host) {
+        Some(port) => set(headers, X_FORWARDED_PORT, port),
+        None => {
+            headers.insert(X_FORWARDED_PORT, HeaderValue::from_static(port));
+        }
+    }
+    set(headers, X_FORWARDED_HOST, &exchange.host);
+    if let Some(prefix) = prefix {
+        set(headers, X_FORWARDED_PREFIX, prefix);
+    }
+}
+
+/// The client's Host, or the application's own name.
+pub(super) fn address_to(headers: &mut HeaderMap, own: Option<&HeaderValue>, exchange: &Exchange) {
+    match own {
+        Some(own) => {
+            headers.insert(HOST, own.clone());
+        }
+        // Over HTTP/2 the host is no header field.
+        None if !headers.contains_key(HOST) => set(headers, HOST, &exchange.host),
+        None => {}
+    }
+}
+
+/// Says how the body is framed where hyper would guess: a GET whose body has no known length would lose it.
+pub(super) fn frame(headers: &mut HeaderMap, has_body: bool) {
+    if has_body && !headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Asks the application to go on as a WebSocket, in the words of this connection.
+pub(super) fn ask_for_websocket(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// Sets a field, or takes it away if the value cannot stand in one: no stale or foreign value survives.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => headers.insert(name, value),
+        Err(_) => headers.remove(name),
+    };
+}
+
+fn address(ip: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// The port in `host:port`; IPv6 hosts stand in brackets.
+fn port_of(host: &str) -> Option<&str> {
+    let (_, port) = host.rsplit_once(':')?;
+    (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())).then_some(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(front: &str, strip: Option<&str>, target: &str) -> String {
+        let rewrite = Rewrite { front: front.to_owned(), strip: strip.map(str::to_owned) };
+        rewrite.apply(&target.parse().unwrap()).unwrap().to_string()
+    }
+
+    #[test]
+    fn paths_are_rewritten_by_whole_segments_and_queries_left_alone() {
+        assert_eq!(rewritten("", None, "https://site.example/a?b=c%2F"), "/a?b=c%2F");
+        assert_eq!(rewritten("", Some("/app"), "/app/x/y?q"), "/x/y?q");
+        assert_eq!(rewritten("", Some("/app"), "/app"), "/");
+        assert_eq!(rewritten("", Some("/app/"), "/app?x=1"), "/?x=1");
+        assert_eq!(rewritten("", Some("/app"), "/apple"), "/apple");
+        assert_eq!(rewritten("/base/v2", Some("/app"), "/app/x"), "/base/v2/x");
+        assert_eq!(rewritten("/base", None, "/x?"), "/base/x?");
+    }
+
+    #[test]
+    fn split_cookies_become_one_field() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("a=1"));
+        headers.append(COOKIE, HeaderValue::from_static("b=2; c=3"));
+        join_cookies(&mut headers);
+        assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
+    }
+
+    #[test]
+    fn the_port_of_a_host_is_found_behind_brackets_too() {
+        assert_eq!(port_of("site.example:8443"), Some("8443"));
+        assert_eq!(port_of("[::1]:80"), Some("80"));
+        assert_eq!(port_of("[::1]"), None);
+        assert_eq!(port_of("site.example"), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! The connections to one application.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use palisade_policy::section::upstream::Upstream;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::failure::Failure;
+use super::link::{Link, Sent};
+use super::outgoing::Outgoing;
+
+/// How many requests may wait for a connection; the next one is told that the application is busy.
+const WAITING: usize = 1024;
+
+/// The connections to one application: at most so many, reused last in first out, so that few stay warm and the rest
+/// run out.
+pub(super) struct Pool {
+    authority: String,
+    connect_timeout: Duration,
+    idle: Duration,
+    slots: Semaphore,
+    waiting: AtomicUsize,
+    stack: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    link: Box<Link>,
+    since: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(upstream: &Upstream) -> Arc<Self> {
+        Arc::new(Self {
+            authority: upstream.authority.clone(),
+            connect_timeout: upstream.connect_timeout,
+            idle: upstream.idle,
+            slots: Semaphore::new(upstream.connections.min(Semaphore::MAX_PERMITS)),
+            waiting: AtomicUsize::new(0),
+            stack: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Sends `request` over a connection of this pool. The lease keeps the connection until the answer is whole.
+    ///
+    /// An idle connection may turn out to be closed. As long as no byte of the request was written the next one is
+    /// tried; once a byte was, the request is never sent again, since the application may have acted on it.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        mut request: Request<Outgoing>,
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
+        let lease = self.slot().await?;
+        while let Some(mut link) = self.take_idle() {
+            match link.send(request).await {
+                Sent::Answered(response) => return Ok((response, lease.holding(link))),
+                Sent::Broken(error) => return Err(Failure::Invalid(error)),
+                Sent::Unsent(back) => request = back,
+            }
+        }
+        let mut link = Box::new(Link::open(&self.authority, self.connect_timeout).await?);
+        match link.send(request).await {
+            Sent::Answered(response) => Ok((response, lease.holding(link))),
+            Sent::Broken(error) => Err(Failure::Invalid(error)),
+            Sent::Unsent(_) => Err(Failure::Invalid(None)),
+        }
+    }
+
+    /// Waits for the right to use a connection.
+    async fn slot(self: &Arc<Self>) -> Result<Lease, Failure> {
+        let permit = match self.slots.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waiting = Waiting::enter(&self.waiting)?;
+                match timeout(self.connect_timeout, self.slots.acquire()).await {
+                    Ok(Ok(permit)) => permit,
+                    _ => return Err(Failure::Busy),
+                }
+            }
+        };
+        permit.forget();
+        Ok(Lease { pool: Arc::clone(self), link: None })
+    }
+
+    fn take_idle(&self) -> Option<Box<Link>> {
+        let idle = self.stack.lock().pop()?;
+        // What lies below was idle for longer still: it is left to `prune`.
+        (idle.since.elapsed() < self.idle).then_some(idle.link)
+    }
+
+    /// Closes the connections that were idle for too long or that the application closed.
+    pub(super) fn prune(&self) {
+        let mut stack = self.stack.lock();
+        let idle = self.idle;
+        stack.retain_mut(|entry| entry.since.elapsed() < idle && entry.link.is_free());
+    }
+
+    /// How many connections are idle.
+    pub(super) fn idle_connections(&self) -> usize {
+        self.stack.lock().len()
+    }
+}
+
+/// A place in the queue for a connection.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Result<Self, Failure> {
+        let place = Self(count);
+        if count.fetch_add(1, Ordering::Relaxed) < WAITING { Ok(place) } else { Err(Failure::Busy) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The use of one connection. Dropped before the answer is whole, it closes the connection: that is how an
+/// application learns that its client has left.
+pub(super) struct Lease {
+    pool: Arc<Pool>,
+    link: Option<Box<Link>>,
+}
+
+impl Lease {
+    fn holding(mut self, link: Box<Link>) -> Self {
+        self.link = Some(link);
+        self
+    }
+
+    /// Drives the connection; ready once it is over.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.link.as_mut().map_or(Poll::Ready(()), |link| link.drive(cx))
+    }
+
+    /// The answer is whole: the connection can serve somebody else.
+    pub(super) fn give_back(mut self) {
+        if let Some(mut link) = self.link.take()
+            && link.is_free()
+        {
+            self.pool.stack.lock().push(Idle { link, since: Instant::now() });
+        }
+    }
+
+    /// Takes the connection out of the pool for good; its slot stays taken until the lease is dropped.
+    pub(super) fn detach(&mut self) -> Option<Link> {
+        self.link.take().map(|link| *link)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.link = None;
+        self.pool.slots.add_permits(1);
+    }
+}
