@@ -69,7 +69,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         let now = self.clock.now().to_string();
         self.writer.write(match self.form {
             Form::Json => json(&now, metadata.level(), metadata.target(), fields.0),
-            Form::Readable { colour } => readable(&now, metadata.level(), metadata.target(), fields.0, colour),
+            Form::Readable { colour } => {
+                readable(&now, metadata.level(), metadata.target(), fields.0, colour)
+            }
         });
     }
 }
@@ -164,8 +166,7 @@ mod tests {
     fn logged(form: Form, log: impl FnOnce()) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
-        let clock: Arc<dyn Clock> =
-            Arc::new(ManualClock::at(Timestamp::from_micros(1_700_000_000_123_456)));
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_micros(1_700_000_000_123_456)));
         let file = RotatedFile::open(&path, 1 << 20, 1).unwrap();
         let (writer, flush) = Writer::start(Some(file), Arc::clone(&clock)).unwrap();
         let subscriber = tracing_subscriber::registry().with(Lines::new(form, clock, writer));
@@ -198,6 +199,9 @@ mod tests {
         let lines = logged(Form::Readable { colour: false }, || {
             tracing::warn!(target: "palisade", path = "/a\u{1b}[2J", "slow");
         });
-        assert_eq!(lines, [r"22:13:20.123 warn  palisade: slow path=/a\u{1b}[2J".replace("/a", "\"/a") + "\""]);
+        assert_eq!(
+            lines,
+            [r"22:13:20.123 warn  palisade: slow path=/a\u{1b}[2J".replace("/a", "\"/a") + "\""]
+        );
     }
 }

@@ -29,7 +29,8 @@ use writer::Writer;
 /// # Errors
 /// When the log file cannot be opened, or the log was switched on before.
 pub fn init(audit: &Audit, clock: Arc<dyn Clock>) -> anyhow::Result<Flush> {
-    let filter = EnvFilter::try_new(directives(&audit.log_level)).context("the log level is not understood")?;
+    let filter =
+        EnvFilter::try_new(directives(&audit.log_level)).context("the log level is not understood")?;
     let file = audit
         .log_file
         .as_deref()

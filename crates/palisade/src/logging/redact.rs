@@ -3,8 +3,17 @@
 use std::borrow::Cow;
 
 /// Fields whose value is never written, by what their name holds.
-const SECRET: [&str; 9] =
-    ["password", "passwd", "token", "secret", "cookie", "authorization", "credential", "api_key", "private_key"];
+const SECRET: [&str; 9] = [
+    "password",
+    "passwd",
+    "token",
+    "secret",
+    "cookie",
+    "authorization",
+    "credential",
+    "api_key",
+    "private_key",
+];
 
 /// Fields whose value is a person's, and masked.
 const PERSONAL: [&str; 4] = ["email", "e_mail", "phone", "mobile"];
@@ -25,9 +34,7 @@ pub(super) fn value<'a>(name: &str, text: &'a str) -> Cow<'a, str> {
 }
 
 fn contains_ignoring_case(name: &str, word: &str) -> bool {
-    name.as_bytes()
-        .windows(word.len())
-        .any(|part| part.iter().zip(word.bytes()).all(|(a, b)| fold(*a) == b))
+    name.as_bytes().windows(word.len()).any(|part| part.iter().zip(word.bytes()).all(|(a, b)| fold(*a) == b))
 }
 
 /// `E-Mail` and `api-key` read like `e_mail` and `api_key`.
@@ -60,7 +67,8 @@ pub(super) fn emails_masked(text: &str) -> Cow<'_, str> {
             let next = before.get(i..).and_then(|tail| tail.chars().next()).map_or(1, char::len_utf8);
             before.get(i + next..).unwrap_or_default()
         });
-        let domain = after.find(|c: char| !is_domain(c)).map_or(after, |i| after.get(..i).unwrap_or_default());
+        let domain =
+            after.find(|c: char| !is_domain(c)).map_or(after, |i| after.get(..i).unwrap_or_default());
         let lead = before.get(..before.len() - local.len()).unwrap_or_default();
         if local.is_empty() || domain.is_empty() {
             out.push_str(before);
@@ -102,8 +110,15 @@ mod tests {
     // proves: AUD-5
     #[test]
     fn secrets_are_never_shown_and_people_are_masked() {
-        for name in ["password", "new_password", "Authorization", "set-cookie", "refresh_token", "API-Key", "csrf_token"]
-        {
+        for name in [
+            "password",
+            "new_password",
+            "Authorization",
+            "set-cookie",
+            "refresh_token",
+            "API-Key",
+            "csrf_token",
+        ] {
             assert_eq!(value(name, "hunter2"), "[redacted]", "{name}");
         }
         assert_eq!(value("email", "ada@example.com"), "a***@e***.com");

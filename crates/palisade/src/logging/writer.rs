@@ -76,7 +76,11 @@ fn write(lines: &Receiver<Message>, mut file: Option<RotatedFile>, lost: &Atomic
         }
         let missing = lost.swap(0, Ordering::Relaxed);
         if missing > 0 {
-            note(&mut batch, clock, &format!("{missing} log lines were lost: they came faster than they could be written"));
+            note(
+                &mut batch,
+                clock,
+                &format!("{missing} log lines were lost: they came faster than they could be written"),
+            );
         }
         if let Some(file) = &mut file
             && let Err(error) = file.append(batch.as_bytes())
