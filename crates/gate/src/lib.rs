@@ -10,6 +10,7 @@
 
 pub mod exchange;
 pub mod identity_headers;
+pub mod wire;
 
 mod stage;
 
