@@ -9,6 +9,7 @@
 //! [`Exchange`] and an [`Allowed`] permit in its request, and says no with [`refused`].
 
 pub mod exchange;
+pub mod forms;
 pub mod identity_headers;
 pub mod wire;
 

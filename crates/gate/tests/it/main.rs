@@ -1,0 +1,5 @@
+//! The gate as a whole, and its parts that others use, from outside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod forms;
+mod forms_stream;
