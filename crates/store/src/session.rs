@@ -1,0 +1,219 @@
+//! Sessions of browsers (ID-8).
+
+use palisade_model::id::{SessionId, UserId};
+use palisade_model::{AuditEvent, Timestamp};
+
+use crate::db::first;
+use crate::feed::Subject;
+use crate::sql::{Query, statements, values};
+use crate::value::{Row, without_nul};
+use crate::{Store, StoreError, User, user};
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Names it in lists and logs.
+    pub id: SessionId,
+    /// SHA-256 of the cookie's value.
+    pub digest: [u8; 32],
+    /// Whose.
+    pub user: UserId,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used, to the accuracy of [`Store::touch_sessions`].
+    pub last_seen: Timestamp,
+    /// When it ends whatever happens.
+    pub expires_at: Timestamp,
+    /// The address that it began from.
+    pub address: Option<String>,
+    /// The user agent that it began with.
+    pub agent: Option<String>,
+}
+
+macro_rules! columns {
+    () => {
+        "s.id, s.digest, s.user_id, s.created_at, s.last_seen, s.expires_at, s.address, s.agent"
+    };
+}
+
+statements! {
+    CREATE = "INSERT INTO sessions (id, digest, user_id, created_at, last_seen, expires_at, address, agent) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    // Rows are locked in the order of digests, as `TOUCH` does, so that no two writes wait for each other.
+    LOCK_OF_USER = "SELECT 1 FROM sessions WHERE user_id = $1 ORDER BY digest FOR NO KEY UPDATE";
+    END_EXPIRED_OF = "DELETE FROM sessions WHERE user_id = $1 AND expires_at <= $2";
+    END_OLDEST = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM (\
+                  SELECT digest, ROW_NUMBER() OVER (ORDER BY last_seen DESC, id DESC) AS place \
+                  FROM sessions WHERE user_id = $1 AND id <> $2) AS others WHERE place >= $3) \
+                  RETURNING digest, id";
+    FIND = concat!("SELECT ", columns!(), ", ", user::columns!(), " FROM sessions s \
+                    JOIN users u ON u.id = s.user_id WHERE s.digest = $1 AND s.expires_at > $2 AND u.enabled = 1");
+    OF_USER = concat!("SELECT ", columns!(), " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 \
+                       ORDER BY s.last_seen DESC, s.id DESC");
+    TOUCH = "UPDATE sessions SET last_seen = $2 WHERE digest = $1 AND last_seen < $2";
+    END = "DELETE FROM sessions WHERE id = $1 AND user_id = $2 RETURNING 1";
+    END_ALL = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions \
+               WHERE user_id = $1 AND (id <> $2 OR $2 IS NULL) ORDER BY digest FOR NO KEY UPDATE) RETURNING id";
+    PRUNE = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions \
+             WHERE expires_at <= $1 ORDER BY digest LIMIT 1000 FOR NO KEY UPDATE)";
+}
+
+/// Ends a user's sessions but one.
+pub(crate) fn end_all(user: UserId, except: Option<SessionId>) -> Query {
+    END_ALL.with(values![user, except])
+}
+
+/// Removes up to 1,000 sessions that are over.
+pub(crate) fn prune(now: Timestamp) -> Query {
+    PRUNE.with(values![now])
+}
+
+fn read(row: &mut Row) -> Result<Session, StoreError> {
+    Ok(Session {
+        id: row.read()?,
+        digest: row.read()?,
+        user: row.read()?,
+        created_at: row.read()?,
+        last_seen: row.read()?,
+        expires_at: row.read()?,
+        address: row.read()?,
+        agent: row.read()?,
+    })
+}
+
+impl Store {
+    /// Begins a session. With `keep`, the user has at most so many (at least this one); those that were used
+    /// least recently are ended, and their digests returned.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when there is no such user or it is disabled.
+    pub async fn create_session(
+        &self,
+        session: &Session,
+        keep: Option<usize>,
+        audit: Vec<AuditEvent>,
+    ) -> Result<Vec<[u8; 32]>, StoreError> {
+        let s = session.clone();
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    user::lock_enabled(tx, s.user).await?;
+                    tx.later(LOCK_OF_USER.with(values![s.user]));
+                    tx.later(END_EXPIRED_OF.with(values![s.user, s.created_at]));
+                    tx.later(CREATE.with(values![
+                        s.id,
+                        s.digest,
+                        s.user,
+                        s.created_at,
+                        s.last_seen,
+                        s.expires_at,
+                        s.address,
+                        s.agent.as_deref().map(without_nul),
+                    ]));
+                    let mut ended = Vec::new();
+                    if let Some(keep) = keep {
+                        let place = i64::try_from(keep.max(1)).unwrap_or(i64::MAX);
+                        let [rows] = tx.last([END_OLDEST.with(values![s.user, s.id, place])]).await?;
+                        for mut row in rows {
+                            ended.push(row.read()?);
+                            tx.changed(Subject::Session(row.read()?));
+                        }
+                    }
+                    tx.record(audit);
+                    Ok(ended)
+                })
+            })
+            .await
+    }
+
+    /// The session with this digest and its user; none when it is over or the user is disabled.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn session(&self, digest: &[u8; 32]) -> Result<Option<(Session, User)>, StoreError> {
+        let rows = self.db().point(FIND.with(values![digest, self.world().now()])).await?;
+        first(rows).map(|mut row| Ok((read(&mut row)?, User::read(&mut row)?))).transpose()
+    }
+
+    /// The user's sessions that are not over, the one used last first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
+        let rows = self.db().point(OF_USER.with(values![user, self.world().now()])).await?;
+        rows.into_iter().map(|mut row| read(&mut row)).collect()
+    }
+
+    /// Notes when sessions were last used; never moves a time back. Not a change that caches must hear of.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn touch_sessions(&self, seen: &[([u8; 32], Timestamp)]) -> Result<(), StoreError> {
+        let mut seen = seen.to_vec();
+        seen.sort_unstable();
+        for chunk in seen.chunks(1000) {
+            let chunk = chunk.to_vec();
+            self.db()
+                .write(move |tx| {
+                    for (digest, at) in chunk {
+                        tx.later(TOUCH.with(values![digest, at]));
+                    }
+                    Box::pin(std::future::ready(Ok(())))
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Ends this session of this user. Whether there was one; the trail hears of it only then.
+    ///
+    /// # Errors
+    /// When it could not be ended.
+    pub async fn end_session(
+        &self,
+        id: SessionId,
+        user: UserId,
+        audit: Vec<AuditEvent>,
+    ) -> Result<bool, StoreError> {
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let [rows] = tx.last([END.with(values![id, user])]).await?;
+                    let ended = !rows.is_empty();
+                    if ended {
+                        tx.changed(Subject::Session(id));
+                        tx.record(audit);
+                    }
+                    Ok(ended)
+                })
+            })
+            .await
+    }
+
+    /// Ends all sessions of a user but the named one; how many. The trail hears of it if there were any.
+    ///
+    /// # Errors
+    /// When they could not be ended.
+    pub async fn end_sessions_of(
+        &self,
+        user: UserId,
+        except: Option<SessionId>,
+        audit: Vec<AuditEvent>,
+    ) -> Result<u64, StoreError> {
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let [rows] = tx.last([end_all(user, except)]).await?;
+                    let ended = rows.len() as u64;
+                    for mut row in rows {
+                        tx.changed(Subject::Session(row.read()?));
+                    }
+                    if ended > 0 {
+                        tx.record(audit);
+                    }
+                    Ok(ended)
+                })
+            })
+            .await
+    }
+}

@@ -1,0 +1,311 @@
+//! Users.
+
+use palisade_model::id::{SessionId, UserId};
+use palisade_model::{AuditEvent, TenantId, Timestamp};
+
+use crate::db::{Tx, first};
+use crate::feed::Subject;
+use crate::sql::{statements, values};
+use crate::value::Row;
+use crate::{Store, StoreError, link, refresh, session};
+
+/// Users in one answer at most.
+const MOST: u32 = 1000;
+
+/// A user account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// The sign-in name, as written. No other user has it as name or e-mail, in any case of letters.
+    pub name: String,
+    /// The e-mail address, unique in the same way.
+    pub email: Option<String>,
+    /// Whose data they see.
+    pub tenant: Option<TenantId>,
+    /// Their roles, by name.
+    pub roles: Vec<String>,
+    /// The password's hash; `None` for somebody who cannot sign in with one.
+    pub password: Option<String>,
+    /// When the password was set.
+    pub password_at: Option<Timestamp>,
+    /// Whether they may sign in.
+    pub enabled: bool,
+    /// When the account was made.
+    pub created_at: Timestamp,
+}
+
+macro_rules! columns {
+    () => {
+        "u.id, u.name, u.email, u.tenant, u.roles, u.password, u.password_at, u.enabled, u.created_at"
+    };
+}
+pub(crate) use columns;
+
+statements! {
+    BY_ID = concat!("SELECT ", columns!(), " FROM users u WHERE u.id = $1");
+    BY_LOGIN = concat!("SELECT ", columns!(), " FROM logins l JOIN users u ON u.id = l.user_id WHERE l.login = $1");
+    PAGE = concat!("SELECT ", columns!(), " FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2");
+    COUNT = "SELECT COUNT(*) FROM users";
+    CREATE = "INSERT INTO users (id, name, email, tenant, roles, password, password_at, enabled, created_at) \
+              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    CLAIM = "INSERT INTO logins (login, user_id) VALUES ($1, $2) ON CONFLICT (login) DO NOTHING RETURNING 1";
+    LOCK = "SELECT enabled FROM users WHERE id = $1 FOR NO KEY UPDATE";
+    KEEP_FORMER = "INSERT INTO password_history (user_id, number, hash) \
+                   SELECT id, COALESCE((SELECT MAX(number) FROM password_history WHERE user_id = $1), 0) + 1, \
+                   password FROM users WHERE id = $1 AND password IS NOT NULL";
+    FORGET_FORMER = "DELETE FROM password_history WHERE user_id = $1 AND number <= \
+                     (SELECT COALESCE(MAX(number), 0) FROM password_history WHERE user_id = $1) - $2";
+    SET_PASSWORD = "UPDATE users SET password = $2, password_at = $3 WHERE id = $1";
+    RENEW_HASH = "UPDATE users SET password = $3 WHERE id = $1 AND password = $2 RETURNING 1";
+    HISTORY = "SELECT hash FROM (\
+               SELECT password AS hash, 9223372036854775807 AS number FROM users \
+               WHERE id = $1 AND password IS NOT NULL \
+               UNION ALL SELECT hash, number FROM password_history WHERE user_id = $1\
+               ) AS hashes ORDER BY number DESC LIMIT $2";
+    SET_ROLES = "UPDATE users SET roles = $2 WHERE id = $1 RETURNING 1";
+    SET_ENABLED = "UPDATE users SET enabled = $2 WHERE id = $1 RETURNING 1";
+}
+
+/// How names and e-mails are compared.
+fn key(login: &str) -> String {
+    login.to_lowercase()
+}
+
+impl User {
+    pub(crate) fn read(row: &mut Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.read()?,
+            name: row.read()?,
+            email: row.read()?,
+            tenant: row.read()?,
+            roles: serde_json::from_str(&row.read::<String>()?)
+                .map_err(|_| StoreError::Corrupt("the roles of a user"))?,
+            password: row.read()?,
+            password_at: row.read()?,
+            enabled: row.read()?,
+            created_at: row.read()?,
+        })
+    }
+}
+
+fn roles_text(roles: &[String]) -> String {
+    serde_json::Value::from(roles).to_string()
+}
+
+/// Locks a user's row until the commit; [`StoreError::Gone`] when there is none or it is disabled.
+pub(crate) async fn lock_enabled(tx: &mut Tx<'_>, id: UserId) -> Result<(), StoreError> {
+    let rows = tx.rows(LOCK.with(values![id])).await?;
+    match first(rows).map(|mut row| row.read::<bool>()).transpose()? {
+        Some(true) => Ok(()),
+        _ => Err(StoreError::Gone),
+    }
+}
+
+impl Store {
+    /// The user with this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let rows = self.db().point(BY_ID.with(values![id])).await?;
+        first(rows).map(|mut row| User::read(&mut row)).transpose()
+    }
+
+    /// The user with this name or e-mail, compared in lower case.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn user_by_login(&self, login: &str) -> Result<Option<User>, StoreError> {
+        if login.contains('\0') {
+            return Ok(None);
+        }
+        let rows = self.db().point(BY_LOGIN.with(values![key(login)])).await?;
+        first(rows).map(|mut row| User::read(&mut row)).transpose()
+    }
+
+    /// Users in order of their making, behind `after`; at most `limit`, and never more than 1,000.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
+        let after = after.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
+        let rows = self.db().list(PAGE.with(values![after, i64::from(limit.min(MOST))])).await?;
+        rows.into_iter().map(|mut row| User::read(&mut row)).collect()
+    }
+
+    /// How many users there are.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn user_count(&self) -> Result<u64, StoreError> {
+        let rows = self.db().list(COUNT.with([])).await?;
+        first(rows).ok_or(StoreError::Corrupt("a count is missing"))?.read()
+    }
+
+    /// Makes a user.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when another user has the name or e-mail, as either.
+    pub async fn create_user(&self, user: &User, audit: Vec<AuditEvent>) -> Result<(), StoreError> {
+        let user = user.clone();
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    create(tx, &user).await?;
+                    tx.changed(Subject::User(user.id));
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Sets a password, keeps the former one and so many (`keep_history`) before it, and ends everything that
+    /// the former one let in: sessions (but the named one), refresh families and links not yet used.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when there is no such user or it is disabled.
+    pub async fn set_password(
+        &self,
+        id: UserId,
+        hash: &str,
+        at: Timestamp,
+        keep_history: usize,
+        end_sessions_except: Option<SessionId>,
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        let hash = hash.to_owned();
+        let keep = i64::try_from(keep_history).unwrap_or(i64::MAX);
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    lock_enabled(tx, id).await?;
+                    tx.later(KEEP_FORMER.with(values![id]));
+                    tx.later(FORGET_FORMER.with(values![id, keep]));
+                    tx.later(SET_PASSWORD.with(values![id, hash, at]));
+                    tx.later(session::end_all(id, end_sessions_except));
+                    tx.later(refresh::revoke_all(id, at));
+                    tx.later(link::forget_unused(id));
+                    tx.changed(Subject::User(id));
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Replaces a password's hash by one of the same password at another cost. Does nothing when the password
+    /// was changed meanwhile.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn renew_hash(&self, id: UserId, old: &str, new: &str) -> Result<(), StoreError> {
+        let values = values![id, old, new];
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let [renewed] = tx.last([RENEW_HASH.with(values)]).await?;
+                    if !renewed.is_empty() {
+                        tx.changed(Subject::User(id));
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// The hashes of the user's last `n` passwords, the present one first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn password_history(&self, id: UserId, n: usize) -> Result<Vec<String>, StoreError> {
+        let n = i64::try_from(n).unwrap_or(i64::MAX);
+        let rows = self.db().point(HISTORY.with(values![id, n])).await?;
+        rows.into_iter().map(|mut row| row.read()).collect()
+    }
+
+    /// Gives the user these roles and no others.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when there is no such user.
+    pub async fn set_roles(
+        &self,
+        id: UserId,
+        roles: &[String],
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        let roles = roles_text(roles);
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let [set] = tx.last([SET_ROLES.with(values![id, roles])]).await?;
+                    first(set).ok_or(StoreError::Gone)?;
+                    tx.changed(Subject::User(id));
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Lets the user sign in, or no more. Disabling ends their sessions, refresh families and links.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when there is no such user.
+    pub async fn set_enabled(
+        &self,
+        id: UserId,
+        enabled: bool,
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let set = tx.rows(SET_ENABLED.with(values![id, enabled])).await?;
+                    first(set).ok_or(StoreError::Gone)?;
+                    if !enabled {
+                        tx.later(session::end_all(id, None));
+                        tx.later(refresh::revoke_all(id, tx.world().now()));
+                        tx.later(link::forget_unused(id));
+                    }
+                    tx.changed(Subject::User(id));
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+async fn create(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
+    tx.later(CREATE.with(values![
+        user.id,
+        &user.name,
+        user.email.as_ref(),
+        user.tenant.as_ref(),
+        roles_text(&user.roles),
+        user.password.as_ref(),
+        user.password_at,
+        user.enabled,
+        user.created_at,
+    ]));
+    let name = key(&user.name);
+    let claim = |login: &str| CLAIM.with(values![login, user.id]);
+    let Some(email) = user.email.as_deref().map(key).filter(|email| *email != name) else {
+        let [claimed] = tx.last([claim(&name)]).await?;
+        first(claimed).ok_or(StoreError::Taken { what: "name" })?;
+        return Ok(());
+    };
+    // In the order of the keys, so that two who want each other's cannot wait for each other.
+    let (by_name, by_email) = if name < email {
+        let [by_name, by_email] = tx.last([claim(&name), claim(&email)]).await?;
+        (by_name, by_email)
+    } else {
+        let [by_email, by_name] = tx.last([claim(&email), claim(&name)]).await?;
+        (by_name, by_email)
+    };
+    first(by_name).ok_or(StoreError::Taken { what: "name" })?;
+    first(by_email).ok_or(StoreError::Taken { what: "email" })?;
+    Ok(())
+}
