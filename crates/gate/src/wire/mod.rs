@@ -11,12 +11,14 @@
 //! | [`field`] | names and values of header fields, and names that mimic others |
 //! | [`request`] | a whole HTTP/2 request, once its frames were read |
 //! | [`stream`] | the bytes of an HTTP/1 connection: which of them may be read, and when |
+//! | [`guard`] | the same around a socket, so that an HTTP server can only read what was judged |
 //! | [`render`] | the last words on a connection |
 //!
 //! `docs/stages/wire.md` lists every rule with its reason.
 
 mod chunked;
 pub mod field;
+pub mod guard;
 
 mod head;
 pub mod host;
@@ -27,4 +29,5 @@ pub mod stream;
 mod target;
 mod violation;
 
+pub use guard::{Exchanges, GuardedIo};
 pub use violation::{Violation, of_error};

@@ -22,7 +22,7 @@ const SEALED: [(&str, &str); 8] = [
 pub fn problem(refusal: &Refusal, id: &RequestId) -> Response<Bytes> {
     let facts = refusal.denial.facts();
     let body = json!({
-        "type": "about:blank",
+        "type": format!("urn:palisade:{}", facts.code),
         "title": facts.title,
         "status": refusal.status(),
         "detail": facts.detail,
