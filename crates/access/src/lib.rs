@@ -1,1 +1,31 @@
-//! placeholder
+//! Who is asking, and what they may do.
+//!
+//! The only crate that makes a [`Principal`] (somebody whose credential was verified) or a [`Permit`] (that
+//! a request was allowed). Everything else takes them as values and cannot forge them.
+//!
+//! [`Access`] is the whole of it: sign-in, sessions, tokens, passwords, CSRF tokens and the assertion to the
+//! upstream. Sessions and verified tokens are cached; `live.rs` says why a cached one is never believed after
+//! it was revoked.
+
+mod access;
+mod csrf;
+mod error;
+mod keys;
+mod live;
+mod name;
+mod open;
+mod password;
+mod principal;
+mod service;
+mod session;
+mod token;
+
+pub use access::Access;
+pub use error::AccessError;
+pub use password::Subject;
+pub use principal::{Principal, Via};
+pub use service::administer::NewUser;
+pub use service::authorize::Permit;
+pub use service::session::NewSession;
+pub use service::sign_up::SignUp;
+pub use service::token::{TOKEN_REUSED, Tokens};

@@ -11,7 +11,6 @@
 pub mod exchange;
 pub mod forms;
 pub mod identity_headers;
-pub mod peek;
 pub mod wire;
 
 mod stage;

@@ -194,6 +194,10 @@ denials! {
     /// Not allowed, and the policy hides that it exists (ACC-2).
     Hidden = Authorize "authorize.hidden" 404 Client
         "Not found" "There is nothing at this address.";
+    /// Signed in with a password that is older than the policy allows: only the account's own pages are
+    /// open until it is changed (ID-2).
+    PasswordExpired = Authorize "authorize.password_age" 403 Client
+        "Password has run out" "Change your password on your account page, then try again.";
     /// A tenant header that is not the principal's own tenant (ACC-3).
     TenantMismatch = Authorize "authorize.tenant" 403 Client
         "Forbidden" "You are not allowed to do this.";

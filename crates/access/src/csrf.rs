@@ -1,0 +1,73 @@
+//! CSRF tokens (CSRF-2): stateless, bound to the session, dead with it.
+//!
+//! Two forms, both made from the session's stored digest with a key derived from the root secret, so
+//! that they survive a restart and need no storage:
+//!
+//! - the *field*: 32 random bytes and the code XORed with them. Each page shows other bytes, so that a
+//!   compressed page does not give the code away (BREACH);
+//! - the *cookie* of the signed double submit, the same during the whole session, made with another label.
+
+use data_encoding::BASE64URL_NOPAD;
+use palisade_model::World;
+use palisade_model::digest::{equal, hmac_sha256};
+use palisade_model::world::NoEntropy;
+
+use crate::keys::Key;
+use crate::principal::Principal;
+
+const HALF: usize = 32;
+
+/// Makes and checks CSRF tokens.
+pub(crate) struct Csrf {
+    key: Key,
+}
+
+impl Csrf {
+    pub(crate) fn new(key: Key) -> Self {
+        Self { key }
+    }
+
+    /// A token for a form or a meta tag: 86 characters of base64url, other ones on each call.
+    pub(crate) fn field(&self, principal: &Principal, world: &World) -> Result<String, NoEntropy> {
+        let mut bytes = [0_u8; 2 * HALF];
+        let (mask, masked) = bytes.split_at_mut(HALF);
+        world.entropy.fill(mask)?;
+        masked.copy_from_slice(&self.code(principal));
+        xor(masked, mask);
+        Ok(BASE64URL_NOPAD.encode(&bytes))
+    }
+
+    /// The readable cookie's value: 43 characters of base64url.
+    pub(crate) fn cookie(&self, principal: &Principal) -> String {
+        BASE64URL_NOPAD.encode(&self.cookie_code(principal))
+    }
+
+    /// Whether `presented` is one of this principal's tokens, in a time that does not tell how much of
+    /// it was right.
+    pub(crate) fn accepts(&self, principal: &Principal, presented: &str) -> bool {
+        let Ok(mut bytes) = BASE64URL_NOPAD.decode(presented.as_bytes()) else { return false };
+        match bytes.len() {
+            HALF => equal(&bytes, &self.cookie_code(principal)),
+            len if len == 2 * HALF => {
+                let (mask, masked) = bytes.split_at_mut(HALF);
+                xor(masked, mask);
+                equal(masked, &self.code(principal))
+            }
+            _ => false,
+        }
+    }
+
+    fn code(&self, principal: &Principal) -> [u8; HALF] {
+        hmac_sha256(self.key.expose(), &[b"field", principal.binding()])
+    }
+
+    fn cookie_code(&self, principal: &Principal) -> [u8; HALF] {
+        hmac_sha256(self.key.expose(), &[b"cookie", principal.binding()])
+    }
+}
+
+fn xor(into: &mut [u8], with: &[u8]) {
+    for (byte, mask) in into.iter_mut().zip(with) {
+        *byte ^= mask;
+    }
+}

@@ -1,0 +1,105 @@
+//! Sign-in names and e-mail addresses.
+
+use std::str::FromStr;
+
+use email_address::{EmailAddress, Options};
+use palisade_model::{FieldFault, Refusal};
+use unicode_normalization::UnicodeNormalization;
+
+/// The longest name, in characters.
+const LONGEST: usize = 64;
+
+/// The longest address, in bytes (RFC 5321 section 4.5.3.1.3).
+const LONGEST_EMAIL: usize = 254;
+
+/// Both as they are kept, or every fault in them.
+///
+/// # Errors
+/// `InvalidInput` with the fields `name` and `email`.
+pub(crate) fn judge(name: &str, email: Option<&str>) -> Result<(String, Option<String>), Refusal> {
+    let mut faults = Vec::new();
+    let mut fault = |field: &'static str, message: &'static str| {
+        faults.push(FieldFault { field: field.into(), message: message.into() });
+    };
+    let kept_name = parse_name(name);
+    if kept_name.is_none() {
+        fault("name", "Write 1 to 64 letters, digits, '.', '_', '+' or '-', with a letter or digit first.");
+    }
+    let typed = email.map(str::trim).filter(|email| !email.is_empty());
+    let kept_email = typed.and_then(parse_email);
+    if typed.is_some() && kept_email.is_none() {
+        fault("email", "Write an e-mail address such as name@example.com.");
+    }
+    match kept_name {
+        Some(name) if faults.is_empty() => Ok((name, kept_email)),
+        _ => Err(Refusal::fields(faults)),
+    }
+}
+
+/// A name that cannot be mistaken for an address (people sign in with either), nor hold invisible
+/// characters. NFKC, so that look-alike forms of one letter are one name.
+pub(crate) fn parse_name(text: &str) -> Option<String> {
+    if text.len() > LONGEST.saturating_mul(4) {
+        return None;
+    }
+    let name: String = text.trim().nfkc().collect();
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+    let well_formed = (1..=LONGEST).contains(&name.chars().count())
+        && name.chars().all(fits)
+        && name.starts_with(char::is_alphanumeric);
+    well_formed.then_some(name)
+}
+
+fn parse_email(text: &str) -> Option<String> {
+    let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
+    let plain = text.len() <= LONGEST_EMAIL && !text.contains('"') && EmailAddress::from_str(text).is_ok();
+    let address = plain.then(|| EmailAddress::parse_with_options(text, options).ok()).flatten()?;
+    Some(address.to_string().nfkc().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: ID-1
+    #[test]
+    fn a_name_is_no_address_and_holds_nothing_invisible() {
+        for good in ["a", "alice", "Alice.B+c-d_9", "Ærøskøbing", "山田"] {
+            assert_eq!(parse_name(good).as_deref(), Some(good));
+        }
+        assert_eq!(parse_name("  ﬁnn ").as_deref(), Some("finn"));
+        for bad in [
+            "",
+            " ",
+            ".a",
+            "a b",
+            "a@b.example",
+            "a\0",
+            "a\u{200b}b",
+            "a\u{202e}b",
+            "a/b",
+            "a<b",
+            &"a".repeat(65),
+        ] {
+            assert_eq!(parse_name(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn faults_name_the_field() {
+        let refusal = judge("a b", Some("nowhere")).unwrap_err();
+        let fields: Vec<&str> = refusal.fields.iter().map(|f| f.field.as_ref()).collect();
+        assert_eq!(fields, ["name", "email"]);
+        assert_eq!(judge("ann", Some(" ")).unwrap(), ("ann".into(), None));
+        assert_eq!(judge("ann", Some("a@b.example")).unwrap().1.as_deref(), Some("a@b.example"));
+        for bad in [
+            "a@b",
+            "a@[127.0.0.1]",
+            "A <a@b.example>",
+            "\"a b\"@b.example",
+            "a@b.example\r\nBcc: c@d.example",
+        ] {
+            assert!(judge("ann", Some(bad)).is_err(), "{bad:?}");
+        }
+    }
+}

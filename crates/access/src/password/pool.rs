@@ -1,0 +1,252 @@
+//! A bounded pool of threads for work that takes the whole processor (ID-3).
+//!
+//! So many may work, so many may wait, and whoever comes then is told at once to come back later: memory
+//! and waiting time have a bound however many sign in. A job whose client has gone is not begun.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use palisade_model::{Denial, Refusal};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
+
+use super::hash::Workspace;
+
+/// An idle worker gives its memory back after this long.
+const LINGER: Duration = Duration::from_secs(1);
+
+type Work = Box<dyn FnOnce(&mut Workspace) + Send>;
+
+/// The pool. Its threads end when it is dropped.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    workers: usize,
+    room: usize,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    /// Waiting and working.
+    inside: AtomicUsize,
+    /// How long a job takes, in microseconds: a moving average.
+    pace: AtomicU64,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+struct Job {
+    work: Work,
+    wanted: Box<dyn Fn() -> bool + Send>,
+    _place: Place,
+}
+
+/// A place in the pool, given back when it is dropped.
+struct Place(Arc<Shared>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Pool {
+    /// `workers` threads, and `queue` jobs that may wait for one.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn new(workers: usize, queue: usize) -> std::io::Result<Self> {
+        let workers = workers.max(1);
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            inside: AtomicUsize::new(0),
+            pace: AtomicU64::new(0),
+        });
+        let pool = Self { shared, workers, room: workers.saturating_add(queue) };
+        for number in 0..workers {
+            let shared = pool.shared.clone();
+            std::thread::Builder::new().name(format!("hash-{number}")).spawn(move || shared.work())?;
+        }
+        Ok(pool)
+    }
+
+    /// Does the work on one of the threads.
+    ///
+    /// # Errors
+    /// [`Denial::HashingBusy`] at once when there is no room; [`Denial::Internal`] when the work panicked.
+    pub(crate) async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Workspace) -> R + Send + 'static,
+    ) -> Result<R, Refusal> {
+        let place = self.enter()?;
+        let (tell, told) = oneshot::channel();
+        let slot = Arc::new(Mutex::new(Some(tell)));
+        let asked = slot.clone();
+        let job = Job {
+            work: Box::new(move |workspace| {
+                let result = work(workspace);
+                if let Some(tell) = slot.lock().take() {
+                    // Nobody listens any more when the client left meanwhile.
+                    drop(tell.send(result));
+                }
+            }),
+            wanted: Box::new(move || asked.lock().as_ref().is_some_and(|tell| !tell.is_closed())),
+            _place: place,
+        };
+        self.shared.queue.lock().jobs.push_back(job);
+        self.shared.wake.notify_one();
+        told.await.map_err(|_| Refusal::new(Denial::Internal, "hashing work did not finish"))
+    }
+
+    fn enter(&self) -> Result<Place, Refusal> {
+        let entered = self.shared.inside.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |inside| {
+            (inside < self.room).then(|| inside.saturating_add(1))
+        });
+        match entered {
+            Ok(_) => Ok(Place(self.shared.clone())),
+            Err(_) => {
+                Err(Refusal::new(Denial::HashingBusy, "hashing queue is full").retry_after(self.wait()))
+            }
+        }
+    }
+
+    /// How long the queue takes to empty, in whole seconds.
+    fn wait(&self) -> Duration {
+        let pace = self.shared.pace.load(Ordering::Relaxed);
+        let rounds = self.room.div_ceil(self.workers) as u64;
+        Duration::from_secs(pace.saturating_mul(rounds).div_ceil(1_000_000).clamp(1, 60))
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.queue.lock().closed = true;
+        self.shared.wake.notify_all();
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        let mut workspace = Workspace::default();
+        while let Some(job) = self.next(&mut workspace) {
+            if !(job.wanted)() {
+                continue;
+            }
+            let began = Instant::now();
+            let work = job.work;
+            if catch_unwind(AssertUnwindSafe(|| work(&mut workspace))).is_err() {
+                tracing::error!("work on the hashing pool panicked");
+                workspace.release();
+            }
+            let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let pace = self.pace.load(Ordering::Relaxed);
+            self.pace.store(pace.saturating_mul(7).saturating_add(took) / 8, Ordering::Relaxed);
+        }
+    }
+
+    fn next(&self, workspace: &mut Workspace) -> Option<Job> {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                return Some(job);
+            }
+            if queue.closed {
+                return None;
+            }
+            if workspace.is_released() {
+                self.wake.wait(&mut queue);
+            } else if self.wake.wait_for(&mut queue, LINGER).timed_out() {
+                workspace.release();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    // proves: ID-3
+    #[tokio::test]
+    async fn beyond_workers_and_queue_it_sheds_at_once_and_takes_more_afterwards() {
+        let pool = Arc::new(Pool::new(2, 3).unwrap());
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let waiting: Vec<_> = (0..5)
+            .map(|_| {
+                let (pool, gate) = (pool.clone(), gate.clone());
+                tokio::spawn(async move { pool.run(move |_| gate.lock().recv().is_ok()).await })
+            })
+            .collect();
+        while pool.shared.inside.load(Ordering::SeqCst) < 5 {
+            tokio::task::yield_now().await;
+        }
+        let refusal = pool.run(|_| ()).await.unwrap_err();
+        assert_eq!(refusal.denial, Denial::HashingBusy);
+        assert!(refusal.retry_after.unwrap() >= Duration::from_secs(1));
+        for _ in 0..5 {
+            open.send(()).unwrap();
+        }
+        for job in waiting {
+            assert!(job.await.unwrap().unwrap());
+        }
+        assert!(pool.run(|_| true).await.unwrap());
+    }
+
+    // proves: ID-3
+    #[tokio::test]
+    async fn a_job_whose_client_left_is_not_begun_and_gives_its_place_back() {
+        let pool = Arc::new(Pool::new(1, 4).unwrap());
+        let (open, gate) = mpsc::channel::<()>();
+        let busy = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(move |_| gate.recv().is_ok()).await }
+        });
+        let began = Arc::new(AtomicUsize::new(0));
+        let mut gone = Box::pin({
+            let (pool, began) = (pool.clone(), began.clone());
+            async move { pool.run(move |_| began.fetch_add(1, Ordering::SeqCst)).await }
+        });
+        while pool.shared.inside.load(Ordering::SeqCst) < 1 {
+            tokio::task::yield_now().await;
+        }
+        assert!(futures_poll(&mut gone).await.is_none());
+        drop(gone);
+        open.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        assert!(pool.run(|_| true).await.unwrap());
+        assert_eq!(began.load(Ordering::SeqCst), 0);
+    }
+
+    // proves: ID-3
+    #[tokio::test]
+    async fn a_panic_costs_neither_thread_nor_place() {
+        let pool = Pool::new(1, 0).unwrap();
+        for _ in 0..3 {
+            let refusal = pool.run(|_| panic!("on purpose")).await.unwrap_err();
+            assert_eq!(refusal.denial, Denial::Internal);
+            while pool.shared.inside.load(Ordering::SeqCst) > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(pool.run(|_| true).await.unwrap());
+    }
+
+    /// Polls once.
+    async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
+            std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        })
+        .await
+    }
+}

@@ -1,0 +1,135 @@
+//! Who is asking.
+
+use std::fmt;
+use std::sync::Arc;
+
+use palisade_model::id::{FamilyId, SessionId, UserId};
+use palisade_model::{TenantId, Timestamp, digest};
+use palisade_policy::Policy;
+use palisade_policy::section::authorize::RoleSet;
+use palisade_store::{Subject, User};
+
+/// By which credential somebody is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// A session cookie.
+    Session(SessionId),
+    /// An access token of this family.
+    Token(FamilyId),
+}
+
+/// Somebody whose credential was verified. Only this crate makes one.
+///
+/// Cheap to clone. It says what was true when it was made: it belongs to one request and is not kept.
+#[derive(Clone)]
+pub struct Principal(Arc<Facts>);
+
+struct Facts {
+    user: UserId,
+    name: String,
+    email: Option<String>,
+    tenant: Option<TenantId>,
+    roles: RoleSet,
+    role_names: Vec<String>,
+    via: Via,
+    binding: [u8; 32],
+    password_expires_at: Option<Timestamp>,
+}
+
+impl Principal {
+    /// From a live user record. `binding` is what CSRF tokens are bound to.
+    fn new(user: &User, via: Via, binding: [u8; 32], policy: &Policy) -> Self {
+        let roles = policy.roles.expand_all(user.roles.iter().map(String::as_str));
+        let password_expires_at =
+            policy.identify.passwords.max_age.zip(user.password_at).map(|(age, set)| set.plus(age));
+        Self(Arc::new(Facts {
+            user: user.id,
+            name: user.name.clone(),
+            email: user.email.clone(),
+            tenant: user.tenant.clone(),
+            roles,
+            role_names: policy.roles.names_of(roles).map(str::to_owned).collect(),
+            via,
+            binding,
+            password_expires_at,
+        }))
+    }
+
+    pub(crate) fn of_session(user: &User, id: SessionId, digest: [u8; 32], policy: &Policy) -> Self {
+        Self::new(user, Via::Session(id), digest, policy)
+    }
+
+    pub(crate) fn of_token(user: &User, family: FamilyId, policy: &Policy) -> Self {
+        let binding = digest::sha256(&[b"family", family.0.as_bytes()]);
+        Self::new(user, Via::Token(family), binding, policy)
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        self.0.user
+    }
+
+    /// The sign-in name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The e-mail address.
+    #[must_use]
+    pub fn email(&self) -> Option<&str> {
+        self.0.email.as_deref()
+    }
+
+    /// The tenant, from the user's record and never from the request (ACC-3).
+    #[must_use]
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.0.tenant.as_ref()
+    }
+
+    /// The roles, with all that they include.
+    #[must_use]
+    pub fn roles(&self) -> RoleSet {
+        self.0.roles
+    }
+
+    /// The names of [`roles`](Self::roles), in the order of the policy.
+    #[must_use]
+    pub fn role_names(&self) -> &[String] {
+        &self.0.role_names
+    }
+
+    /// By which credential.
+    #[must_use]
+    pub fn via(&self) -> Via {
+        self.0.via
+    }
+
+    /// When the password has to be changed; `None` where the policy sets no age (ID-2).
+    #[must_use]
+    pub fn password_expires_at(&self) -> Option<Timestamp> {
+        self.0.password_expires_at
+    }
+
+    /// What a CSRF token is bound to: it dies with the session.
+    pub(crate) fn binding(&self) -> &[u8; 32] {
+        &self.0.binding
+    }
+
+    /// Whose revocation ends this principal.
+    pub(crate) fn subjects(&self) -> [Subject; 2] {
+        let credential = match self.0.via {
+            Via::Session(id) => Subject::Session(id),
+            Via::Token(family) => Subject::Family(family),
+        };
+        [Subject::User(self.0.user), credential]
+    }
+}
+
+/// Ids only: names and addresses are personal.
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal").field("user", &self.0.user).field("via", &self.0.via).finish()
+    }
+}

@@ -1,0 +1,103 @@
+//! A credential to a principal: the hot path.
+
+use palisade_model::{Denial, Refusal, RequestId, Timestamp, Token, digest};
+
+use crate::access::{Access, unknowable, unrandom};
+use crate::principal::Principal;
+
+impl Access {
+    /// Whose session this cookie is. `None` for a cookie that is no session, or not any more.
+    ///
+    /// A cached session costs one hash, one look-up and a few atomic loads; it touches no store.
+    ///
+    /// # Errors
+    /// [`Denial::IdentityUnavailable`] when the store has to be asked and does not answer: whether the
+    /// session was revoked cannot be known, so it is refused.
+    pub async fn session(&self, cookie: &str) -> Result<Option<Principal>, Refusal> {
+        let Some(digest) = Token::digest_of(cookie) else { return Ok(None) };
+        let (now, parts) = (self.now(), &*self.0);
+        if parts.live.trusted(now)
+            && let Some(principal) = parts.sessions.hit(&digest, now, &parts.live)
+        {
+            return Ok(Some(principal));
+        }
+        self.session_in_store(&digest, now).await
+    }
+
+    async fn session_in_store(
+        &self,
+        digest: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Principal>, Refusal> {
+        let reading = self.0.live.reading();
+        let Some((session, user)) = self.store().session(digest).await.map_err(unknowable)? else {
+            return Ok(None);
+        };
+        if !user.enabled || !self.0.sessions.lives(&session, now) {
+            return Ok(None);
+        }
+        let principal = Principal::of_session(&user, session.id, *digest, self.policy());
+        self.0.sessions.remember(&session, principal.clone(), reading, now);
+        Ok(Some(principal))
+    }
+
+    /// Whom an access token names (RFC 6750, RFC 9068). Tenant and roles are those of the live user
+    /// record, so that a change of them takes effect at once.
+    ///
+    /// # Errors
+    /// [`Denial::CredentialInvalid`] when it is forged, expired, revoked or not for us;
+    /// [`Denial::IdentityUnavailable`] when that cannot be known.
+    pub async fn bearer(&self, token: &str) -> Result<Principal, Refusal> {
+        let digest = digest::sha256(&[token.as_bytes()]);
+        let (now, parts) = (self.now(), &*self.0);
+        if parts.live.trusted(now)
+            && let Some(principal) = parts.verified.hit(&digest, now, &parts.live)
+        {
+            return Ok(principal);
+        }
+        let invalid = |why: &'static str| Refusal::new(Denial::CredentialInvalid, why);
+        let named = parts.signer.verify(token, now).map_err(invalid)?;
+        let reading = parts.live.reading();
+        let user = self.store().family_live(named.family).await.map_err(unknowable)?;
+        let user = user.ok_or_else(|| invalid("token was revoked"))?;
+        if user.id != named.user || !user.enabled {
+            return Err(invalid("token of another or a disabled user"));
+        }
+        let principal = Principal::of_token(&user, named.family, self.policy());
+        parts.verified.remember(digest, principal.clone(), reading, named.expires_at);
+        Ok(principal)
+    }
+
+    /// A CSRF token for a form or a meta tag, other text on each call (CSRF-2).
+    ///
+    /// # Errors
+    /// [`Denial::Internal`] when there is no randomness.
+    pub fn csrf_token(&self, principal: &Principal) -> Result<String, Refusal> {
+        self.0.csrf.field(principal, &self.0.world).map_err(unrandom)
+    }
+
+    /// The value of the readable cookie of the signed double submit (CSRF-2).
+    #[must_use]
+    pub fn csrf_cookie(&self, principal: &Principal) -> String {
+        self.0.csrf.cookie(principal)
+    }
+
+    /// Whether `presented` is a CSRF token of this principal's session, in either form, in constant time.
+    #[must_use]
+    pub fn csrf_accepts(&self, principal: &Principal, presented: &str) -> bool {
+        self.0.csrf.accepts(principal, presented)
+    }
+
+    /// The signed word to the upstream about who is asking (ACC-6): a JWT of a minute's life, bound to this
+    /// method, path (with its query, as the upstream gets it) and request. `None` when it cannot be signed.
+    #[must_use]
+    pub fn assertion(
+        &self,
+        principal: &Principal,
+        method: &str,
+        path: &str,
+        request: &RequestId,
+    ) -> Option<String> {
+        self.0.assertions.sign(principal, method, path, request, self.now())
+    }
+}

@@ -1,0 +1,117 @@
+//! Users that the environment brings (ID-5), and the first administrator.
+
+use palisade_model::audit::Origin;
+use palisade_model::id::UserId;
+use palisade_model::{Action, Refusal, Token};
+use palisade_store::{StoreError, User};
+
+use crate::access::{Access, entry, unchanged, unknowable, unrandom};
+use crate::error::AccessError;
+use crate::name;
+
+/// The first administrator's name.
+const ADMINISTRATOR: &str = "admin";
+
+/// Users read at once while looking for one with a password.
+const PAGE: u32 = 200;
+
+impl Access {
+    /// Makes each user of AUTH_USERS that is not there yet. One that is there stays as it is: the hash may
+    /// have been renewed and the password changed since.
+    pub(crate) async fn import_users(&self) -> Result<(), AccessError> {
+        // All are judged before one is made.
+        for (name, hash) in &self.policy().identify.auth_users {
+            if name::parse_name(name).as_ref() != Some(name) {
+                return Err(AccessError::UserName { name: name.clone() });
+            }
+            if !self.0.passwords.can_read(hash.expose()) {
+                return Err(AccessError::UserHash { name: name.clone() });
+            }
+        }
+        for (name, hash) in &self.policy().identify.auth_users {
+            if self.store().user_by_login(name).await?.is_none() {
+                let roles = self.default_roles();
+                self.import(name, Some(hash.expose().to_owned()), roles).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// When no user has a password yet: the user `admin` with the policy's highest role, without a password,
+    /// and a one-time link to set one. `None` as soon as anybody can sign in.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn first_administrator(&self) -> Result<Option<Token>, Refusal> {
+        if self.anybody_has_a_password().await? {
+            return Ok(None);
+        }
+        let admin = match self.store().user_by_login(ADMINISTRATOR).await.map_err(unknowable)? {
+            Some(user) => user.id,
+            None => {
+                let roles = self.highest_role().into_iter().collect();
+                self.import(ADMINISTRATOR, None, roles).await.map_err(unchanged)?
+            }
+        };
+        self.issue_link(admin, &Origin::default()).await.map(Some)
+    }
+
+    /// Makes a user on the server's own account; one that another node made meanwhile is as good.
+    async fn import(
+        &self,
+        name: &str,
+        password: Option<String>,
+        roles: Vec<String>,
+    ) -> Result<UserId, StoreError> {
+        let now = self.now();
+        let user = User {
+            id: UserId::generate(now, &*self.0.world.entropy)?,
+            name: name.to_owned(),
+            email: None,
+            tenant: None,
+            roles,
+            password_at: password.as_ref().map(|_| now),
+            password,
+            enabled: true,
+            created_at: now,
+        };
+        let mut row = entry(Action::UserCreated, "user", &user.id, &user, &Origin::default());
+        row.user = None;
+        match self.store().create_user(&user, vec![row]).await {
+            Ok(()) => Ok(user.id),
+            Err(StoreError::Taken { .. }) => {
+                self.store().user_by_login(name).await?.map(|user| user.id).ok_or(StoreError::Gone)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn anybody_has_a_password(&self) -> Result<bool, Refusal> {
+        let mut after = None;
+        loop {
+            let page = self.store().users(after, PAGE).await.map_err(unknowable)?;
+            if page.iter().any(|user| user.password.is_some()) {
+                return Ok(true);
+            }
+            match page.last() {
+                Some(last) => after = Some(last.id),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// The role that includes the most; of equals, the first in the policy.
+    fn highest_role(&self) -> Option<String> {
+        let roles = &self.policy().roles;
+        let reach = |name: &String| roles.names_of(roles.expand(name)).count();
+        let most = roles.names().iter().map(reach).max()?;
+        roles.names().iter().find(|name| reach(name) == most).cloned()
+    }
+}
+
+impl Access {
+    /// A random id for a user, or the refusal to go on without randomness.
+    pub(crate) fn new_user_id(&self) -> Result<UserId, Refusal> {
+        UserId::generate(self.now(), &*self.0.world.entropy).map_err(unrandom)
+    }
+}

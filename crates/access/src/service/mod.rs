@@ -1,0 +1,13 @@
+//! What [`Access`](crate::Access) does, one matter in each file.
+
+pub(crate) mod administer;
+pub(crate) mod authorize;
+pub(crate) mod identify;
+pub(crate) mod import;
+pub(crate) mod link;
+pub(crate) mod password;
+pub(crate) mod prove;
+pub(crate) mod run;
+pub(crate) mod session;
+pub(crate) mod sign_up;
+pub(crate) mod token;

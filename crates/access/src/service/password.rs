@@ -1,0 +1,80 @@
+//! Changing one's password.
+
+use palisade_model::audit::Origin;
+use palisade_model::{Action, Denial, FieldFault, Refusal, Secret};
+use palisade_store::User;
+
+use crate::access::{Access, entry, unchanged, unknowable};
+use crate::password::{Subject, Verdict};
+use crate::principal::Principal;
+use crate::service::session::NewSession;
+
+impl Access {
+    /// Sets a new password for whoever knows the old one. All sessions and tokens of the user end; the one
+    /// that asked goes on under a new id (ID-8).
+    ///
+    /// # Errors
+    /// [`Denial::InvalidInput`] with the field `old_password` or `new_password`; the store's failures.
+    pub async fn change_password(
+        &self,
+        principal: &Principal,
+        old: &Secret,
+        new: &Secret,
+        origin: &Origin,
+    ) -> Result<NewSession, Refusal> {
+        let user = self.store().user(principal.user()).await.map_err(unknowable)?;
+        let user = user.filter(|user| user.enabled).ok_or(Denial::CredentialInvalid)?;
+        if self.0.passwords.verify(old, user.password.as_deref()).await? == Verdict::Wrong {
+            let refusal = self.failed(Some(&user), origin).await;
+            return Err(match refusal.denial {
+                Denial::SignInFailed => Refusal::fields(vec![FieldFault {
+                    field: "old_password".into(),
+                    message: "Write the password that you sign in with now.".into(),
+                }]),
+                _ => refusal,
+            });
+        }
+        self.set_password(user, "new_password", new, origin).await
+    }
+
+    /// Judges and sets a password, ends everything that rested on the old one, and begins a session.
+    pub(crate) async fn set_password(
+        &self,
+        user: User,
+        field: &'static str,
+        new: &Secret,
+        origin: &Origin,
+    ) -> Result<NewSession, Refusal> {
+        self.judge_new(&user, field, new).await?;
+        let hash = self.0.passwords.hash(new).await?;
+        self.write_password(user, hash, origin).await
+    }
+
+    pub(crate) async fn judge_new(
+        &self,
+        user: &User,
+        field: &'static str,
+        new: &Secret,
+    ) -> Result<(), Refusal> {
+        // The present one is the first of the history.
+        let former = self.policy().identify.passwords.history.saturating_add(1);
+        let former = self.store().password_history(user.id, former).await.map_err(unknowable)?;
+        let subject = Subject { name: &user.name, email: user.email.as_deref() };
+        self.0.passwords.judge(field, new, &subject, former).await
+    }
+
+    pub(crate) async fn write_password(
+        &self,
+        mut user: User,
+        hash: String,
+        origin: &Origin,
+    ) -> Result<NewSession, Refusal> {
+        let keep = self.policy().identify.passwords.history;
+        let (now, row) = (self.now(), entry(Action::PasswordChanged, "user", &user.id, &user, origin));
+        self.store().set_password(user.id, &hash, now, keep, None, vec![row]).await.map_err(unchanged)?;
+        self.revoke_user(user.id);
+        user.password = Some(hash);
+        user.password_at = Some(now);
+        self.begin(&user, origin).await
+    }
+}

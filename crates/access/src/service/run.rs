@@ -1,0 +1,94 @@
+//! What runs beside the requests: other nodes' revocations come in, uses of sessions go out.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use palisade_store::StoreError;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::access::Access;
+
+/// Asks the store's feed only where it ends.
+pub(crate) const END: i64 = -1;
+
+/// How often the store is asked what was revoked. A third of the time that the cache is trusted without.
+const POLL: Duration = Duration::from_millis(300);
+
+/// How often uses of sessions are written, many in one transaction.
+const TELL: Duration = Duration::from_secs(2);
+
+impl Access {
+    /// Keeps the caches honest until `stop` is ready, then writes what is left to write. Without it, or
+    /// while the store does not answer, nothing cached is believed.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        let work = async { tokio::join!(self.keep_polling(), self.keep_telling()) };
+        tokio::select! {
+            _ = work => {}
+            () = stop => {}
+        }
+        self.tell().await;
+    }
+
+    async fn keep_polling(&self) {
+        let mut tick = interval(POLL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.poll().await;
+        }
+    }
+
+    async fn keep_telling(&self) {
+        let mut tick = interval(TELL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.tell().await;
+        }
+    }
+
+    async fn poll(&self) {
+        // Taken before it: what a poll brings is at least as new as that.
+        let began = self.now();
+        match self.catch_up().await {
+            Ok(()) => self.0.live.known_up_to(began),
+            Err(error) => {
+                tracing::warn!(%error, "revocations cannot be read: credentials are checked one by one");
+            }
+        }
+    }
+
+    async fn catch_up(&self) -> Result<(), StoreError> {
+        let cursor = &self.0.cursor;
+        loop {
+            match self.store().invalidations_after(cursor.load(Ordering::SeqCst)).await {
+                Ok((end, subjects)) => {
+                    self.revoke(&subjects);
+                    cursor.store(end, Ordering::SeqCst);
+                    if subjects.is_empty() {
+                        return Ok(());
+                    }
+                }
+                // Away for so long that the feed was pruned meanwhile. Its end is asked for first: what is
+                // revoked after that will be in the feed, what was before is forgotten with everything.
+                Err(StoreError::Gone) => {
+                    let (end, _) = self.store().invalidations_after(END).await?;
+                    self.0.live.revoke_all();
+                    cursor.store(end, Ordering::SeqCst);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn tell(&self) {
+        let uses = self.0.sessions.take_untold();
+        if uses.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store().touch_sessions(&uses).await {
+            tracing::warn!(%error, "the last use of sessions could not be written: later");
+            self.0.sessions.give_back(uses);
+        }
+    }
+}

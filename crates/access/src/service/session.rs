@@ -1,0 +1,164 @@
+//! Sessions: begun at sign-in, listed and ended by their owners (ID-8).
+
+use palisade_model::audit::Origin;
+use palisade_model::id::{SessionId, UserId};
+use palisade_model::{Action, AuditEvent, Refusal, Secret, Timestamp, Token};
+use palisade_store::{Session, StoreError, Subject, User};
+
+use crate::access::{Access, entry, unchanged, unknowable, unrandom};
+use crate::principal::{Principal, Via};
+
+/// A session that has just begun.
+#[derive(Debug)]
+pub struct NewSession {
+    /// For the cookie; shown this once.
+    pub cookie: Token,
+    /// Whose it is.
+    pub principal: Principal,
+    /// When it ends at the latest.
+    pub expires_at: Timestamp,
+}
+
+impl Access {
+    /// A new session for whoever has this password. `former` is whom the browser's cookie named before: that
+    /// session ends, so that nobody who planted or knew it comes along (session fixation).
+    ///
+    /// # Errors
+    /// `SignInFailed`, `HashingBusy`, and the store's failures.
+    pub async fn sign_in(
+        &self,
+        login: &str,
+        password: &Secret,
+        origin: &Origin,
+        former: Option<&Principal>,
+    ) -> Result<NewSession, Refusal> {
+        let user = self.prove(login, password, origin).await?;
+        let session = self.begin(&user, origin).await?;
+        if let Some(former) = former
+            && let Via::Session(id) = former.via()
+        {
+            self.end(id, former.user(), Action::SessionRevoked, origin).await?;
+        }
+        Ok(session)
+    }
+
+    /// A session for a user whose proof was just given.
+    pub(crate) async fn begin(&self, user: &User, origin: &Origin) -> Result<NewSession, Refusal> {
+        let (now, entropy) = (self.now(), &*self.0.world.entropy);
+        let cookie = Token::generate(entropy).map_err(unrandom)?;
+        let id = SessionId::generate(now, entropy).map_err(unrandom)?;
+        let policy = &self.policy().identify.sessions;
+        let session = Session {
+            id,
+            digest: cookie.digest(),
+            user: user.id,
+            created_at: now,
+            last_seen: now,
+            expires_at: now.plus(policy.absolute),
+            address: origin.address.map(|address| address.to_string()),
+            agent: origin.agent.clone(),
+        };
+        let row = entry(Action::SignedIn, "session", &id, user, origin);
+        let ended = match self.store().create_session(&session, policy.max_per_user, vec![row]).await {
+            Ok(ended) => ended,
+            Err(StoreError::Gone) => return Err(self.failed(Some(user), origin).await),
+            Err(error) => return Err(unchanged(error)),
+        };
+        if !ended.is_empty() {
+            self.revoke_user(user.id);
+        }
+        if !self.still_holds(user).await? {
+            self.end(id, user.id, Action::SessionRevoked, origin).await?;
+            return Err(self.failed(Some(user), origin).await);
+        }
+        let principal = Principal::of_session(user, id, session.digest, self.policy());
+        Ok(NewSession { cookie, principal, expires_at: session.expires_at })
+    }
+
+    /// Ends the credential that the request came with: the session, or the token's whole family. It is
+    /// refused from the next request on.
+    ///
+    /// # Errors
+    /// The store's failures; then nothing has ended.
+    pub async fn sign_out(&self, principal: &Principal, origin: &Origin) -> Result<(), Refusal> {
+        match principal.via() {
+            Via::Session(id) => {
+                self.end(id, principal.user(), Action::SignedOut, origin).await?;
+            }
+            Via::Token(family) => {
+                let row = about(Action::TokenRevoked, "family", &family, principal, origin);
+                self.store().revoke_family(family, vec![row]).await.map_err(unchanged)?;
+                self.revoke(&[Subject::Family(family)]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The principal's own live sessions.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn sessions(&self, principal: &Principal) -> Result<Vec<Session>, Refusal> {
+        let now = self.now();
+        let mut sessions = self.store().sessions_of(principal.user()).await.map_err(unknowable)?;
+        sessions.retain(|session| self.0.sessions.lives(session, now));
+        Ok(sessions)
+    }
+
+    /// Ends one of the principal's own sessions. `false` when they have none of that id.
+    ///
+    /// # Errors
+    /// The store's failures; then nothing has ended.
+    pub async fn end_session(
+        &self,
+        principal: &Principal,
+        session: SessionId,
+        origin: &Origin,
+    ) -> Result<bool, Refusal> {
+        self.end(session, principal.user(), Action::SessionRevoked, origin).await
+    }
+
+    /// Ends all of the principal's sessions but the one that asks. Gives their number.
+    ///
+    /// # Errors
+    /// The store's failures; then nothing has ended.
+    pub async fn end_other_sessions(&self, principal: &Principal, origin: &Origin) -> Result<u64, Refusal> {
+        let except = match principal.via() {
+            Via::Session(id) => Some(id),
+            Via::Token(_) => None,
+        };
+        let user = principal.user();
+        let row = about(Action::SessionRevoked, "user", &user, principal, origin);
+        let ended = self.store().end_sessions_of(user, except, vec![row]).await.map_err(unchanged)?;
+        self.revoke_user(user);
+        Ok(ended)
+    }
+
+    pub(crate) async fn end(
+        &self,
+        session: SessionId,
+        user: UserId,
+        action: Action,
+        origin: &Origin,
+    ) -> Result<bool, Refusal> {
+        let row = AuditEvent::new(action, "session", session.to_string()).by(user).from(origin);
+        let ended = self.store().end_session(session, user, vec![row]).await.map_err(unchanged)?;
+        self.revoke(&[Subject::Session(session)]);
+        Ok(ended)
+    }
+}
+
+/// An entry of the trail about something that `principal` did.
+fn about(
+    action: Action,
+    entity_type: &'static str,
+    entity_id: &impl ToString,
+    principal: &Principal,
+    origin: &Origin,
+) -> AuditEvent {
+    let mut row =
+        AuditEvent::new(action, entity_type, entity_id.to_string()).by(principal.user()).from(origin);
+    row.email = Some(principal.email().unwrap_or(principal.name()).to_owned());
+    row.tenant = principal.tenant().cloned();
+    row
+}

@@ -1,0 +1,8 @@
+//! Access tokens, refresh tokens and the assertion to the upstream.
+
+pub(crate) mod assertion;
+pub(crate) mod cache;
+pub(crate) mod claims;
+pub(crate) mod keys;
+pub(crate) mod refresh;
+pub(crate) mod signer;
