@@ -1,7 +1,18 @@
 //! `palisade.toml`: read once, checked with care, compiled into plain and fast tables.
 
+pub mod diagnostic;
+mod mask;
+pub mod read;
 pub mod section;
+mod suggest;
 
+use std::path::Path;
+
+use palisade_model::Environment;
+use toml::de::DeTable;
+
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Place, Severity};
+use read::{Reader, Table};
 use section::app::App;
 use section::audit::Audit;
 use section::authorize::Roles;
@@ -36,4 +47,115 @@ pub struct Policy {
     pub upstreams: Vec<Upstream>,
     /// `[audit]`
     pub audit: Audit,
+}
+
+/// A policy that can be used, and what there is to say of it all the same.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The policy.
+    pub policy: Policy,
+    /// What somebody should look at.
+    pub warnings: Diagnostics,
+    /// The environment variables that took effect, to be announced at the start.
+    pub overrides: Vec<String>,
+}
+
+/// What stands in for a policy when there is none: enough to put an application on this machine
+/// behind Palisade and try it, and nothing that listens beyond it.
+const DEVELOPMENT: &str = r#"[identify.sign_up]
+open = true
+
+[upstream.app]
+url = "http://127.0.0.1:5000"
+
+[[route]]
+path = "/{*rest}"
+to = "upstream:app"
+allow = "signed-in"
+"#;
+
+/// The policy's usual name.
+pub const FILE: &str = "palisade.toml";
+
+impl Policy {
+    /// Parses, overrides from the environment, resolves secrets, checks and compiles. `name` is shown
+    /// in diagnostics.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn from_toml(name: &str, text: &str, environment: &Environment) -> Result<Checked, Diagnostics> {
+        let (table, faults) = DeTable::parse_recoverable(text);
+        if !faults.is_empty() {
+            return Err(not_toml(name, text, &faults));
+        }
+        let mut reader = Reader::new(environment);
+        let policy = read_all(&mut reader, &Table::root(table.get_ref()), text);
+        reader.check_variables();
+        let source = mask::mask_userinfo(&mask::mask_spans(text, &reader.masks));
+        let (errors, warnings) = Diagnostics::new(name, source, reader.found).split();
+        if !errors.is_empty() {
+            return Err(errors.joined(warnings));
+        }
+        Ok(Checked { policy, warnings, overrides: reader.overrides.into_iter().collect() })
+    }
+
+    /// Reads a policy from a file. Without a path, `palisade.toml` in the working folder if it is there,
+    /// else a safe default for development.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and everything that is wrong with it, at once.
+    pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Checked, Diagnostics> {
+        let usual = Path::new(FILE);
+        let path = match path {
+            None if !usual.exists() => {
+                return Self::from_toml("the default policy for development", DEVELOPMENT, environment);
+            }
+            path => path.unwrap_or(usual),
+        };
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::from_toml(&name, &text, environment),
+            Err(error) => {
+                let message = format!("the policy cannot be read: {error}");
+                let help =
+                    "give the path of a policy with --policy, or write palisade.toml in the working folder";
+                let diagnostic = Diagnostic::error(Code::FileUnreadable, Place::Unsaid, message).help(help);
+                Err(Diagnostics::new(&name, String::new(), vec![diagnostic]))
+            }
+        }
+    }
+}
+
+/// The sections in the order in which they depend on each other.
+fn read_all(reader: &mut Reader<'_>, root: &Table<'_>, text: &str) -> Policy {
+    reader.check_root(root);
+    let store = section::store::read(reader, root);
+    let (edge_table, listen) = section::edge::read_listen(reader, root);
+    let app = section::app::read(reader, root, listen);
+    let edge = section::edge::read(reader, &edge_table, listen, &app);
+    let shield = section::shield::read(reader, root, &app);
+    let roles = section::authorize::read(reader, root);
+    let identify = section::identify::read(reader, root, &app, &roles);
+    let csrf = section::csrf::read(reader, root);
+    let upstreams = section::upstream::read(reader, root);
+    let around = section::route::read::Around {
+        roles: &roles,
+        limits: &shield.limits,
+        upstreams: &upstreams,
+        body_bytes: edge.body_bytes,
+        source: text,
+    };
+    let routes = section::route::read::read(reader, root, &around);
+    let audit = section::audit::read(reader, root, app.environment, &store.data_dir);
+    Policy { app, edge, store, shield, identify, csrf, roles, routes, upstreams, audit }
+}
+
+/// The first few faults of a text that is not TOML; one slip often looks like many.
+fn not_toml(name: &str, text: &str, faults: &[toml::de::Error]) -> Diagnostics {
+    let found = faults.iter().take(5).map(|fault| {
+        let place = fault.span().map_or(Place::Unsaid, Place::Span);
+        Diagnostic::error(Code::Syntax, place, fault.message().to_owned())
+            .help("a policy is TOML: [table] on a line of its own, then key = value, texts in quotes")
+    });
+    Diagnostics::new(name, mask::mask_suspects(text), found.collect())
 }

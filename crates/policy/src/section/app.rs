@@ -1,5 +1,69 @@
 //! `[app]`: what is protected, and where people find it.
 
+use std::net::SocketAddr;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::kind::Word;
+use crate::read::setting::Variable;
+use crate::read::{Reader, Scope, Setting, Shape, Table};
+
+const NAME: Setting<String> = Setting::new(
+    "app.name",
+    "Application",
+    "The application's name, as people see it on Palisade's own pages.",
+)
+.between("1", "64");
+const ENVIRONMENT: Setting<Deployment> =
+    Setting::optional("app.environment", "How much is at stake. Production makes dangerous settings fatal.")
+        .else_by("development; has to be said once the server listens beyond this machine")
+        .such_as("production")
+        .or_from(&[Variable::plain("ENVIRONMENT")]);
+const BASE_URL: Setting<BaseUrl> = Setting::optional(
+    "app.base_url",
+    "Where people find the application: scheme, host and port. Links, cookies and CSRF checks follow it.",
+)
+.else_by("http:// and the address of `edge.listen`")
+.or_from(&[Variable::plain("BASE_URL")]);
+
+pub(crate) const SCOPES: &[Scope] = &[Scope {
+    path: "app",
+    doc: "What is protected, and where people find it.",
+    settings: &[&NAME, &ENVIRONMENT, &BASE_URL],
+    tables: &[],
+    shape: Shape::Once,
+}];
+
+pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, listen: SocketAddr) -> App {
+    let table = reader.open(root, "app", "app");
+    let name = reader.read(&table, &NAME);
+    let environment = reader.read_if_said(&table, &ENVIRONMENT).unwrap_or_else(|| {
+        if !listen.ip().is_loopback() && !reader.places.is_said("app.environment") {
+            reader.note(unsaid(reader, listen));
+        }
+        Deployment::Development
+    });
+    let base_url = reader.read_if_said(&table, &BASE_URL).unwrap_or_else(|| here(listen));
+    App { name, environment, base_url }
+}
+
+/// Guards of production must not be missed by forgetting a line.
+fn unsaid(reader: &Reader<'_>, listen: SocketAddr) -> Diagnostic {
+    let message = format!("which environment this is has to be said when the server listens on {listen}");
+    Diagnostic::error(Code::EnvironmentUnsaid, reader.places.of("edge.listen"), message)
+        .reason("only production makes dangerous settings fatal, and a server that others reach is not for development alone")
+        .help("write environment = \"production\" (or \"development\" or \"testing\") in [app]")
+}
+
+/// The address of this machine, for a policy that says nothing else.
+fn here(listen: SocketAddr) -> BaseUrl {
+    let authority = if listen.ip().is_unspecified() {
+        format!("127.0.0.1:{}", listen.port())
+    } else {
+        listen.to_string()
+    };
+    BaseUrl { origin: format!("http://{authority}"), secure: false, authority }
+}
+
 /// How much is at stake: production makes dangerous settings fatal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deployment {
@@ -9,6 +73,11 @@ pub enum Deployment {
     Testing,
     /// With real people's data.
     Production,
+}
+
+impl Word for Deployment {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("development", Self::Development), ("testing", Self::Testing), ("production", Self::Production)];
 }
 
 /// `[app]`, compiled.

@@ -10,3 +10,27 @@ pub mod route;
 pub mod shield;
 pub mod store;
 pub mod upstream;
+
+use crate::read::Scope;
+
+/// Every table of a policy, in the order in which people should read them.
+pub const SCOPES: &[&[Scope]] = &[
+    app::SCOPES,
+    edge::SCOPES,
+    store::SCOPES,
+    shield::SCOPES,
+    shield::headers::SCOPES,
+    shield::cors::SCOPES,
+    shield::limits::SCOPES,
+    identify::SCOPES,
+    csrf::SCOPES,
+    authorize::SCOPES,
+    route::read::SCOPES,
+    upstream::SCOPES,
+    audit::SCOPES,
+];
+
+/// The same, one after the other.
+pub fn scopes() -> impl Iterator<Item = &'static Scope> + Clone {
+    SCOPES.iter().copied().flatten()
+}

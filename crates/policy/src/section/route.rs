@@ -1,5 +1,9 @@
 //! `[[route]]`: which path leads where, and on which terms.
 
+pub(crate) mod own;
+pub(crate) mod read;
+mod table;
+
 use std::time::Duration;
 
 use http::{HeaderValue, Method};
@@ -7,6 +11,8 @@ use http::{HeaderValue, Method};
 use super::authorize::Access;
 use super::csrf::CsrfRule;
 use super::shield::Cors;
+
+pub use table::{Found, Routes};
 
 /// One row of the route table.
 #[derive(Clone, Debug)]
@@ -117,6 +123,18 @@ impl Methods {
         Self(self.0 | other.0)
     }
 
+    /// Those in both.
+    #[must_use]
+    pub const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether there are any in both.
+    #[must_use]
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether it is taken.
     #[must_use]
     pub fn has(self, method: &Method) -> bool {
@@ -128,60 +146,5 @@ impl Methods {
     pub fn allow(self) -> String {
         let names: Vec<&str> = Self::ORDER.iter().filter(|m| self.has(m)).map(Method::as_str).collect();
         names.join(", ")
-    }
-}
-
-/// What the route table says of a request.
-#[derive(Debug)]
-pub enum Found<'a> {
-    /// This row.
-    Row(&'a Route),
-    /// The path is there, the method is not: 405 with these in Allow.
-    OtherMethods(Methods),
-    /// Nothing there.
-    Nothing,
-}
-
-/// The compiled route table.
-#[derive(Clone, Debug, Default)]
-pub struct Routes {
-    /// Every row: Palisade's own first, then the policy's in order.
-    pub rows: Vec<Route>,
-    matcher: matchit::Router<Vec<usize>>,
-}
-
-impl Routes {
-    /// From rows, each with its index. The caller has checked that patterns do not collide.
-    ///
-    /// # Errors
-    /// The first pattern that cannot be entered, with the matcher's reason.
-    pub fn new(rows: Vec<Route>) -> Result<Self, (usize, String)> {
-        let mut paths: Vec<(&str, Vec<usize>)> = Vec::new();
-        for row in &rows {
-            match paths.iter_mut().find(|(path, _)| *path == row.path) {
-                Some((_, indexes)) => indexes.push(row.index),
-                None => paths.push((&row.path, vec![row.index])),
-            }
-        }
-        let mut matcher = matchit::Router::new();
-        for (path, indexes) in paths {
-            let first = indexes.first().copied().unwrap_or_default();
-            matcher.insert(path, indexes).map_err(|reason| (first, reason.to_string()))?;
-        }
-        Ok(Self { rows, matcher })
-    }
-
-    /// The row for a path (already judged safe, as the upstream will read it) and a method.
-    #[must_use]
-    pub fn find(&self, path: &str, method: &Method) -> Found<'_> {
-        let Ok(hit) = self.matcher.at(path) else { return Found::Nothing };
-        let mut others = Methods::NONE;
-        for row in hit.value.iter().filter_map(|index| self.rows.get(*index)) {
-            if row.methods.has(method) {
-                return Found::Row(row);
-            }
-            others = others.union(row.methods);
-        }
-        Found::OtherMethods(others)
     }
 }

@@ -1,9 +1,55 @@
 //! `[shield]`: response headers, CORS and rate limits.
 
+pub(crate) mod cors;
+pub(crate) mod headers;
+pub(crate) mod limits;
+
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
+
+use super::app::App;
+use crate::read::setting::Variable;
+use crate::read::{Reader, Scope, Setting, Shape, Table};
+
+const LIMITS_ENABLED: Setting<bool> = Setting::new(
+    "shield.limits_enabled",
+    "true",
+    "Whether rate limits count. Off is for load tests, never for production.",
+)
+.or_from(&[Variable::plain("RATE_LIMIT_ENABLED")]);
+const REFUSE: Setting<Vec<IpNet>> =
+    Setting::new("shield.refuse", "", "Networks that are always refused.").such_as("198.51.100.0/24");
+const EXEMPT: Setting<Vec<IpNet>> =
+    Setting::new("shield.exempt", "", "Networks that no limit counts, such as a monitor's.")
+        .such_as("192.0.2.7/32");
+
+pub(crate) const SCOPES: &[Scope] = &[Scope {
+    path: "shield",
+    doc: "Headers, origins, rates and networks.",
+    settings: &[&LIMITS_ENABLED, &REFUSE, &EXEMPT],
+    tables: &["headers", "cookies", "cors", "limits"],
+    shape: Shape::Once,
+}];
+
+pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, app: &App) -> Shield {
+    let table = reader.open(root, "shield", "shield");
+    let headers = headers::read(reader, &table, app);
+    let cors_table = reader.open(&table, "cors", "shield.cors");
+    let cors = cors::read(reader, &cors_table);
+    Shield {
+        headers: headers.always,
+        default_headers: headers.default,
+        hsts: headers.hsts,
+        cookies: headers::read_cookies(reader, &table, app),
+        cors: (!cors.origins.is_empty()).then_some(cors),
+        limits_enabled: reader.read(&table, &LIMITS_ENABLED),
+        limits: limits::read(reader, &table),
+        refuse: reader.read(&table, &REFUSE),
+        exempt: reader.read(&table, &EXEMPT),
+    }
+}
 
 /// `[shield]`, compiled.
 #[derive(Clone, Debug)]
