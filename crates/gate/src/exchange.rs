@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::FromRequestParts;
+use http::request::Parts;
 use http::{Response, StatusCode};
+use palisade_access::Permit;
 use palisade_model::audit::Origin;
-use palisade_model::{ClientAddress, Refusal, RequestId, Timestamp};
+use palisade_model::{ClientAddress, Denial, Refusal, RequestId, Timestamp};
 
 /// Who is at the other end of the connection. The listener puts it into each request's extensions;
 /// a request without it is refused, for nothing could be known of its sender.
@@ -46,9 +49,29 @@ pub struct OwnPage {
     pub nonce: String,
 }
 
+/// What the request was allowed: every handler behind the gate takes one.
+///
+/// As an axum extractor it is only there when the gate let the request in. A handler that was mounted without the gate
+/// answers 500 and does nothing: it fails closed.
+#[derive(Clone)]
+pub struct Allowed(pub Permit);
+
+impl<S: Sync> FromRequestParts<S> for Allowed {
+    type Rejection = Response<Body>;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response<Body>> {
+        let absent = || refused(Refusal::new(Denial::Internal, "a handler stands outside the gate"));
+        parts.extensions.get::<Self>().cloned().ok_or_else(absent)
+    }
+}
+
 /// Response extension: a service's no.
 #[derive(Clone, Debug)]
-pub(crate) struct Refused(pub(crate) Arc<Refusal>);
+pub(crate) struct Refused {
+    pub(crate) refusal: Arc<Refusal>,
+    /// Whether the response is what the client shall see, and not yet to be made.
+    pub(crate) rendered: bool,
+}
 
 /// A service's no. The gate renders it, records it and seals it like a stage's own refusal; without
 /// a gate around the service the client sees the bare status.
@@ -57,6 +80,14 @@ pub fn refused(refusal: Refusal) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() =
         StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.extensions_mut().insert(Refused(Arc::new(refusal)));
+    response.extensions_mut().insert(Refused { refusal: Arc::new(refusal), rendered: false });
+    response
+}
+
+/// A service's no in its own words, as a form that comes back with what is wrong in it: the gate
+/// records the refusal and leaves the response as it is.
+#[must_use]
+pub fn refused_with(refusal: Refusal, mut response: Response<Body>) -> Response<Body> {
+    response.extensions_mut().insert(Refused { refusal: Arc::new(refusal), rendered: true });
     response
 }

@@ -78,7 +78,7 @@ pub fn remove(headers: &mut HeaderMap) {
 
 /// Whether the two are one name to a reader that knows letters and digits alone. `known` is in lower
 /// case, as are all header names here.
-fn same(name: &str, known: &str) -> bool {
+pub(crate) fn same(name: &str, known: &str) -> bool {
     let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
     name.len() == known.len() && name.bytes().map(fold).eq(known.bytes())
 }

@@ -11,9 +11,20 @@
 pub mod exchange;
 pub mod forms;
 pub mod identity_headers;
+pub mod metrics;
+pub mod peek;
+pub mod trail;
 pub mod wire;
 
+mod body;
+mod course;
+mod layer;
+mod pipeline;
 mod stage;
 
-pub use exchange::{Exchange, OwnPage, Peer, refused};
+pub use exchange::{Allowed, Exchange, OwnPage, Peer, refused, refused_with};
+pub use layer::{GateLayer, Gated};
+pub use metrics::Metrics;
+pub use pipeline::{Gate, GateParts};
 pub use stage::refuse::render;
+pub use trail::Trail;

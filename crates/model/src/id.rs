@@ -100,6 +100,12 @@ impl RequestId {
         Ok(Self(std::str::from_utf8(&text).unwrap_or("-").into()))
     }
 
+    /// What stands in an id's place when there is no randomness to be had and the request is refused for it.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self("unknown".into())
+    }
+
     /// An id that a trusted proxy sent: 8 to 64 letters, digits, `.`, `_` or `-`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

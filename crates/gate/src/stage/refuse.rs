@@ -6,6 +6,8 @@
 
 mod page;
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -14,6 +16,8 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use palisade_model::{Denial, Refusal, RequestId};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
+
+use crate::exchange::Refused;
 
 pub(crate) use page::policy as page_csp;
 
@@ -56,6 +60,11 @@ impl Manner {
 /// The refusal as a response, complete but for the headers that the shield seals onto every answer.
 #[must_use]
 pub fn render(refusal: &Refusal, id: &RequestId, wants_html: bool) -> Response<Body> {
+    write(refusal, id, wants_html).map(Body::from)
+}
+
+/// The same as text.
+pub(crate) fn write(refusal: &Refusal, id: &RequestId, wants_html: bool) -> Response<String> {
     let facts = public(refusal.denial).facts();
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let (kind, text) = if wants_html {
@@ -64,7 +73,7 @@ pub fn render(refusal: &Refusal, id: &RequestId, wants_html: bool) -> Response<B
         ("application/problem+json", problem(status, facts, refusal, id))
     };
     let length = text.len();
-    let mut response = Response::new(Body::from(text));
+    let mut response = Response::new(text);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -96,6 +105,21 @@ pub(crate) fn answer(refusal: &Refusal, id: &RequestId, manner: &Manner) -> Resp
         *response.body_mut() = Body::empty();
     }
     response
+}
+
+/// A service's no that is still to be rendered.
+pub(crate) fn of(response: &Response<Body>) -> Option<Refusal> {
+    let refused = response.extensions().get::<Refused>()?;
+    (!refused.rendered).then(|| Refusal::clone(&refused.refusal))
+}
+
+/// A service's no that it rendered itself.
+pub(crate) fn rendered(response: &Response<Body>) -> Option<Arc<Refusal>> {
+    response
+        .extensions()
+        .get::<Refused>()
+        .filter(|refused| refused.rendered)
+        .map(|refused| refused.refusal.clone())
 }
 
 /// What the client may know: a hidden thing reads like one that is not there (ACC-2).

@@ -1,0 +1,68 @@
+//! What the stages have found out about one request so far.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Method, Uri};
+use palisade_access::Principal;
+use palisade_model::audit::Origin;
+use palisade_model::{ClientAddress, Denial, RequestId, Timestamp};
+
+use palisade_policy::Policy;
+use palisade_policy::section::route::Target;
+
+use crate::body::Gauge;
+use crate::exchange::Exchange;
+use crate::stage::refuse::Manner;
+use crate::stage::shield::limit::Quota;
+
+/// One request's course through the stages: each adds what it found, and the answer is sealed and recorded by it.
+#[derive(Debug)]
+pub(crate) struct Course {
+    pub(crate) id: RequestId,
+    pub(crate) client: ClientAddress,
+    pub(crate) secure: bool,
+    pub(crate) host: String,
+    pub(crate) started: Timestamp,
+    pub(crate) origin: Origin,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) manner: Manner,
+    /// The route's index; `None` until one is found.
+    pub(crate) route: Option<usize>,
+    /// Tenants that the client claimed in headers, which were removed (ACC-3).
+    pub(crate) claimed_tenants: Vec<HeaderValue>,
+    /// What goes wrong with the request's body, if it has one.
+    pub(crate) gauge: Option<Gauge>,
+    /// The Origin header, where the route's CORS rules list it: it goes back with the answer.
+    pub(crate) cors_origin: Option<HeaderValue>,
+    /// What is left of the tightest limit.
+    pub(crate) quota: Option<Quota>,
+    pub(crate) principal: Option<Principal>,
+    /// The session cookie that came names no session any more: the browser is told to forget it.
+    pub(crate) forget_session: bool,
+    /// Why the request was refused, if it was.
+    pub(crate) refused: Option<Denial>,
+    /// How long the head of the answer took.
+    pub(crate) took: Option<Duration>,
+}
+
+impl Course {
+    /// Whether an application answers, and not Palisade itself.
+    pub(crate) fn leads_upstream(&self, policy: &Policy) -> bool {
+        let route = self.route.and_then(|index| policy.routes.rows.get(index));
+        route.is_some_and(|route| matches!(route.target, Target::Upstream { .. }))
+    }
+
+    /// What a service is told; `None` before a route is found.
+    pub(crate) fn exchange(&self) -> Option<Exchange> {
+        Some(Exchange {
+            id: self.id.clone(),
+            client: self.client,
+            secure: self.secure,
+            host: self.host.clone(),
+            route: self.route?,
+            started: self.started,
+            origin: self.origin.clone(),
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! The end of every request's course: what is written down, and that nothing goes unseen.
+//!
+//! A [`Watch`] is opened with the request and closes with the last byte of its answer. If it goes before that, the
+//! client left or the application broke off, and that is written down as well. Each refusal leaves exactly one line in
+//! the events log; each state-changing request that is let through leaves its audit row before the
+//! application hears of it: no audit, no change.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Method, Response, StatusCode};
+use http_body::{Body as _, Frame, SizeHint};
+use palisade_model::{Action, AuditEvent, Denial, Fault, Refusal, SecurityEvent};
+use palisade_policy::section::authorize::Who;
+use palisade_policy::section::route::{Route, Target};
+use serde_json::Value;
+
+use super::authorize;
+use crate::course::Course;
+use crate::pipeline::Gate;
+use crate::trail::mask;
+
+/// Records a change before the application is asked for it.
+///
+/// # Errors
+/// `AuditUnavailable`: then it is not asked.
+pub(crate) async fn record_change(gate: &Gate, course: &Course, route: &Route) -> Result<(), Refusal> {
+    let changes = !course.method.is_safe() && matches!(route.target, Target::Upstream { .. });
+    if !changes || !gate.policy().audit.record_changes {
+        return Ok(());
+    }
+    let mut row = AuditEvent::new(Action::RequestChanged, "request", route.path.as_str())
+        .from(&course.origin)
+        .change("method", Value::Null, course.method.as_str())
+        .change("path", Value::Null, mask::path(course.uri.path()));
+    if let Some(principal) = &course.principal {
+        row = row.by(principal.user());
+        row.email = Some(authorize::name(principal));
+        row.tenant = principal.tenant().cloned();
+    }
+    gate.parts().trail.record(row).await
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Its last byte was handed over.
+    Whole,
+    /// Whoever was giving it broke off.
+    Broken,
+    /// Whoever was reading it left.
+    Abandoned,
+}
+
+/// Sees a request to its end.
+pub(crate) struct Watch {
+    gate: Gate,
+    pub(crate) course: Course,
+    status: Option<StatusCode>,
+    bytes: u64,
+    /// An answer without an end of its own: leaving it is how it ends.
+    endless: bool,
+    ended: bool,
+}
+
+impl Watch {
+    pub(crate) fn new(gate: Gate, course: Course) -> Self {
+        Self { gate, course, status: None, bytes: 0, endless: false, ended: false }
+    }
+
+    /// Writes down that the request was refused.
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        let facts = refusal.denial.facts();
+        self.course.refused = Some(refusal.denial);
+        self.gate.parts().metrics.refused(refusal.denial);
+        let name = match refusal.denial {
+            Denial::RateLimited => "rate_limited",
+            Denial::SignInFailed => "sign_in_failed",
+            _ => "request_refused",
+        };
+        self.event(name, refusal.denial, refusal.status(), &refusal.why);
+        let (id, code, why) = (self.course.id.as_str(), facts.code, refusal.why.as_ref());
+        match facts.fault {
+            Fault::Client => tracing::debug!(request_id = id, code, why, "refused"),
+            Fault::Upstream => tracing::warn!(request_id = id, code, why, "the application failed"),
+            Fault::Server => tracing::error!(request_id = id, code, why, "could not serve"),
+        }
+    }
+
+    fn event(&self, name: &'static str, denial: Denial, status: u16, why: &str) {
+        let (course, facts) = (&self.course, denial.facts());
+        let mut event = SecurityEvent::new(self.gate.parts().world.now(), name)
+            .with("request_id", course.id.as_str())
+            .with("stage", facts.stage.name())
+            .with("code", facts.code)
+            .with("status", status)
+            .with("why", why)
+            .with("method", course.method.as_str())
+            .with("route", self.route().map_or(Value::Null, |route| route.path.as_str().into()))
+            .with("path", self.path())
+            .with("ip", course.client.to_string());
+        if let Some(principal) = &course.principal {
+            event = event.with("user", principal.user().to_string());
+        }
+        self.gate.parts().trail.event(&event);
+    }
+
+    fn route(&self) -> Option<&Route> {
+        self.gate.policy().routes.rows.get(self.course.route?)
+    }
+
+    /// The path as logs may show it: Palisade's own carry tokens, so their pattern stands for them.
+    fn path(&self) -> String {
+        match self.route() {
+            Some(route) if matches!(route.target, Target::Service(_)) => route.path.clone(),
+            _ => mask::path(self.course.uri.path()),
+        }
+    }
+
+    /// Sends the answer off, and stays with it.
+    pub(crate) fn answer(mut self, response: Response<Body>) -> Response<Body> {
+        let now = self.gate.parts().world.now();
+        self.status = Some(response.status());
+        self.course.took = Some(now.since(self.course.started));
+        self.endless = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let bodiless = self.course.method == Method::HEAD
+            || matches!(
+                response.status(),
+                StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            );
+        if bodiless || response.body().is_end_stream() {
+            self.end(Ending::Whole);
+            return response;
+        }
+        let (parts, inner) = response.into_parts();
+        let announced = inner.size_hint().exact();
+        Response::from_parts(parts, Body::new(Watched { inner, announced, watch: self }))
+    }
+
+    /// An answer that is written as bytes, at once.
+    pub(crate) fn spoken(mut self, status: StatusCode) {
+        self.status = Some(status);
+        self.course.took = Some(self.gate.parts().world.now().since(self.course.started));
+        self.end(Ending::Whole);
+    }
+
+    fn end(&mut self, ending: Ending) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let ending = if self.endless && ending == Ending::Abandoned { Ending::Whole } else { ending };
+        let status = self.status.map_or(Denial::Abandoned.facts().status, |status| status.as_u16());
+        let route = self.route();
+        let admin =
+            route.is_some_and(|route| matches!(authorize::who(route, &self.course.method), Who::Roles(_)));
+        let metrics = &self.gate.parts().metrics;
+        metrics.request(admin);
+        if let (Some(status), Some(took)) = (self.status, self.course.took) {
+            metrics.answered(self.course.route, status, took);
+        }
+        match (ending, self.course.refused) {
+            // A refusal has its line already, read to the end or not.
+            (Ending::Whole, _) | (_, Some(_)) => {}
+            (Ending::Abandoned, None) => {
+                metrics.refused(Denial::Abandoned);
+                self.event(
+                    "request_abandoned",
+                    Denial::Abandoned,
+                    status,
+                    "the client left before the answer was whole",
+                );
+            }
+            (Ending::Broken, None) => {
+                metrics.refused(Denial::UpstreamInvalid);
+                self.event("answer_broken", Denial::UpstreamInvalid, status, "the answer broke off");
+            }
+        }
+        self.log(status, ending);
+    }
+
+    fn log(&self, status: u16, ending: Ending) {
+        let course = &self.course;
+        let duration = self.gate.parts().world.now().since(course.started);
+        tracing::info!(
+            target: "palisade::access",
+            request_id = course.id.as_str(),
+            method = course.method.as_str(),
+            route = self.route().map_or("-", |route| route.path.as_str()),
+            path = self.path(),
+            status,
+            duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            bytes = self.bytes,
+            client = %course.client,
+            user = course.principal.as_ref().map(|principal| tracing::field::display(principal.user())),
+            refused = course.refused.map(|denial| denial.facts().code),
+            ending = match ending {
+                Ending::Whole => "whole",
+                Ending::Broken => "broken",
+                Ending::Abandoned => "abandoned",
+            },
+            "request"
+        );
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.end(Ending::Abandoned);
+    }
+}
+
+/// The answer's body, with the watch that ends when it does.
+struct Watched {
+    inner: Body,
+    /// The whole length, where it is known: a server stops reading there.
+    announced: Option<u64>,
+    watch: Watch,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                self.watch.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if self.announced == Some(self.watch.bytes) || self.inner.is_end_stream() {
+                    self.watch.end(Ending::Whole);
+                }
+            }
+            Some(Err(_)) => self.watch.end(Ending::Broken),
+            None => self.watch.end(Ending::Whole),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

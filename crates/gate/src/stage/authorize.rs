@@ -1,0 +1,42 @@
+//! What they may do: a permit, or a no.
+
+use axum::body::Body;
+use http::{Method, Request};
+use palisade_access::{Permit, Principal};
+use palisade_model::{Denial, Refusal, TenantId};
+use palisade_policy::section::authorize::Who;
+use palisade_policy::section::route::Route;
+
+use crate::course::Course;
+use crate::pipeline::Gate;
+
+/// Whom the route lets in with that method.
+pub(crate) fn who(route: &Route, method: &Method) -> Who {
+    if method.is_safe() { route.access.read } else { route.access.write }
+}
+
+/// Refuses a claimed tenant that is not the principal's own (ACC-3), and asks for the permit.
+pub(crate) fn authorize(
+    gate: &Gate,
+    course: &Course,
+    route: &Route,
+    request: &Request<Body>,
+) -> Result<Permit, Refusal> {
+    refuse_other_tenants(course)?;
+    gate.parts().access.authorize(route, request.method(), course.principal.as_ref())
+}
+
+/// Nobody signed in has no tenant that a claim could disagree with: it was removed, and that is all.
+fn refuse_other_tenants(course: &Course) -> Result<(), Refusal> {
+    let Some(principal) = &course.principal else { return Ok(()) };
+    let own = principal.tenant().map(TenantId::as_str);
+    if course.claimed_tenants.iter().all(|claimed| claimed.to_str().ok() == own && own.is_some()) {
+        return Ok(());
+    }
+    Err(Refusal::new(Denial::TenantMismatch, "a header claims another tenant"))
+}
+
+/// Somebody's name for the trail.
+pub(crate) fn name(principal: &Principal) -> String {
+    principal.email().unwrap_or(principal.name()).to_owned()
+}

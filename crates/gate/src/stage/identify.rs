@@ -1,0 +1,126 @@
+//! Who is asking: one credential, or nobody.
+//!
+//! An `Authorization: Bearer` header is the credential if there is one, and the session cookie then counts for
+//! nothing: a request is never signed in twice. Two session cookies mean that somebody else wrote
+//! one of them (a sibling host can), and which one cannot be known: neither counts.
+
+use axum::body::Body;
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderValue, Request};
+use palisade_model::{Denial, Refusal, Token};
+use palisade_policy::section::authorize::Who;
+use palisade_policy::section::route::{Route, Service, Target};
+
+use super::authorize;
+use crate::course::Course;
+use crate::pipeline::Gate;
+
+/// Finds the principal of a request, if it has one.
+///
+/// # Errors
+/// A bearer token that is not valid, except on routes that are open to everybody; or that it cannot be known.
+pub(crate) async fn identify(
+    gate: &Gate,
+    course: &mut Course,
+    route: &Route,
+    request: &mut Request<Body>,
+) -> Result<(), Refusal> {
+    // These answer everybody alike, and health must answer when the store is gone.
+    if matches!(route.target, Target::Service(Service::Health | Service::Keys | Service::Assets)) {
+        return Ok(());
+    }
+    if let Some(token) = bearer(request.headers())? {
+        match gate.parts().access.bearer(token).await {
+            Ok(principal) => {
+                course.principal = Some(principal);
+                request.headers_mut().remove(AUTHORIZATION);
+            }
+            // Whoever renews an access token sends the old one along; and on its open routes, an application may know
+            // bearer tokens of its own.
+            Err(refusal) if refusal.denial == Denial::CredentialInvalid && open(route, request) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        return Ok(());
+    }
+    let name = gate.policy().identify.sessions.cookie.as_str();
+    let (Some(cookie), None) = first_two(values_of(request.headers(), name)) else { return Ok(()) };
+    if Token::parse(cookie).is_some() {
+        course.principal = gate.parts().access.session(cookie).await?;
+    }
+    course.forget_session = course.principal.is_none();
+    Ok(())
+}
+
+/// The token of the one `Authorization: Bearer` header. Other schemes are the application's affair.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let (Some(only), second) = first_two(headers.get_all(AUTHORIZATION).iter()) else { return Ok(None) };
+    if second.is_some() {
+        return Err(Refusal::new(Denial::Ambiguous, "more than one Authorization field"));
+    }
+    let bytes = only.as_bytes();
+    let is_bearer = bytes.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+        && bytes.get(6).is_none_or(|byte| *byte == b' ' || *byte == b'\t');
+    if !is_bearer {
+        return Ok(None);
+    }
+    let token = only.to_str().ok().and_then(|text| text.get(6..)).map(str::trim).unwrap_or_default();
+    Ok(Some(token))
+}
+
+fn open(route: &Route, request: &Request<Body>) -> bool {
+    authorize::who(route, request.method()) == Who::Public
+}
+
+fn first_two<T>(mut values: impl Iterator<Item = T>) -> (Option<T>, Option<T>) {
+    (values.next(), values.next())
+}
+
+/// The values of all cookies of that name, over every Cookie line (HTTP/2 may send several).
+fn values_of<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pairs(headers).filter_map(move |pair| {
+        let (key, value) = pair.split_once('=')?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}
+
+/// The pairs of every Cookie line. A line that is not text is no cookie of Palisade's.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|line| std::str::from_utf8(line.as_bytes()).ok())
+        .flat_map(|line| line.split(';'))
+}
+
+/// Takes Palisade's own cookies out of what the application gets: a session must not leak through its logs.
+pub(crate) fn strip(gate: &Gate, headers: &mut HeaderMap) {
+    if !headers.contains_key(COOKIE) {
+        return;
+    }
+    let policy = gate.policy();
+    let session = policy.identify.sessions.cookie.as_str();
+    let own = |name: &str| {
+        name == session
+            || policy.csrf.cookie.as_deref() == Some(name)
+            || name.starts_with("palisade_")
+            || name.starts_with("__Host-palisade")
+    };
+    let name_of = |pair: &str| pair.split('=').next().unwrap_or_default().trim().to_owned();
+    let text = |line: &HeaderValue| std::str::from_utf8(line.as_bytes()).map(str::to_owned);
+    if !headers
+        .get_all(COOKIE)
+        .iter()
+        .any(|line| text(line).is_ok_and(|line| line.split(';').any(|pair| own(&name_of(pair)))))
+    {
+        return;
+    }
+    let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
+    headers.remove(COOKIE);
+    for line in lines {
+        let Ok(whole) = text(&line) else { continue };
+        let others: Vec<&str> = whole.split(';').filter(|pair| !own(&name_of(pair))).map(str::trim).collect();
+        if let (false, Ok(rest)) = (others.is_empty(), HeaderValue::try_from(others.join("; "))) {
+            headers.append(COOKIE, rest);
+        }
+    }
+}

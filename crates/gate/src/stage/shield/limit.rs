@@ -1,0 +1,213 @@
+//! Rate limits (LIMIT-1, LIMIT-2, LIMIT-5).
+//!
+//! Limits by address count before anything is known of the sender, so that guessing credentials is limited too;
+//! the others count once it is known who asks. A limit that has nothing to count by (a limit by user,
+//! and nobody is signed in) counts by address.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use palisade_access::{Principal, Via};
+use palisade_model::{ClientAddress, Denial, Refusal, Timestamp, digest};
+use palisade_policy::Policy;
+use palisade_policy::section::route::Route;
+use palisade_policy::section::shield::{Limit, LimitBy};
+use palisade_store::limiter::Check;
+
+use crate::course::Course;
+use crate::peek::{self, Field};
+use crate::pipeline::Gate;
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What is left of a limit's window.
+#[derive(Clone, Debug)]
+pub(crate) struct Quota {
+    limit: u32,
+    remaining: u32,
+    reset: Duration,
+    at: Timestamp,
+    /// The window's name in `RateLimit-Policy`.
+    name: String,
+}
+
+/// The policy's limits, as they are counted and announced.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// Keys of counters outlive a restart; hashed with this, they tell nothing of whom they count.
+    salt: [u8; 32],
+    /// By index of the limit: its windows as the limiter takes them.
+    windows: Vec<Vec<(u32, Duration)>>,
+    /// By index of the route: `RateLimit-Policy`.
+    announced: Vec<Option<HeaderValue>>,
+}
+
+impl Limits {
+    pub(crate) fn compile(policy: &Policy) -> Self {
+        let secret = policy.identify.secret_key.as_ref().map_or("", |secret| secret.expose());
+        let limits = &policy.shield.limits;
+        let announce = |route: &Route| {
+            let items: Vec<String> =
+                route.limits.iter().filter_map(|index| limits.get(*index)).flat_map(policy_items).collect();
+            HeaderValue::try_from(items.join(", ")).ok().filter(|value| !value.is_empty())
+        };
+        Self {
+            salt: digest::hmac_sha256(secret.as_bytes(), &[b"palisade limit keys"]),
+            windows: limits
+                .iter()
+                .map(|limit| limit.windows.iter().map(|w| (w.count, w.per)).collect())
+                .collect(),
+            announced: policy.routes.rows.iter().map(announce).collect(),
+        }
+    }
+
+    fn key(&self, limit: &Limit, kind: &[u8], subject: &[u8]) -> [u8; 16] {
+        let whole = digest::sha256(&[&self.salt, limit.name.as_bytes(), b"\0", kind, b"\0", subject]);
+        let mut key = [0; 16];
+        for (to, from) in key.iter_mut().zip(whole) {
+            *to = from;
+        }
+        key
+    }
+
+    fn address_key(&self, limit: &Limit, client: ClientAddress) -> [u8; 16] {
+        // Requests whose sender is unknown share a bucket of their own: they cannot fill the proxy's.
+        let kind: &[u8] = if client.is_known() { b"address" } else { b"behind" };
+        match client.limit_key() {
+            std::net::IpAddr::V4(ip) => self.key(limit, kind, &ip.octets()),
+            std::net::IpAddr::V6(ip) => self.key(limit, kind, &ip.octets()),
+        }
+    }
+}
+
+/// Counts the request against the route's limits by address.
+///
+/// # Errors
+/// `RateLimited` when a window is full; then nothing was counted.
+pub(crate) fn by_address(gate: &Gate, course: &mut Course, route: &Route) -> Result<(), Refusal> {
+    if !counts(gate, course) {
+        return Ok(());
+    }
+    let keys = of_route(gate, route)
+        .filter(|(_, limit)| limit.by == LimitBy::Address)
+        .map(|(index, limit)| (index, gate.limits().address_key(limit, course.client)));
+    hit(gate, course, &keys.collect::<Vec<_>>())
+}
+
+/// Counts it against the limits by user, tenant, credential and field.
+///
+/// # Errors
+/// `RateLimited`, or what is wrong with a body whose field is needed.
+pub(crate) async fn by_principal(
+    gate: &Gate,
+    course: &mut Course,
+    route: &Route,
+    request: &mut Request<Body>,
+) -> Result<(), Refusal> {
+    if !counts(gate, course) {
+        return Ok(());
+    }
+    let mut keys = Vec::new();
+    for (index, limit) in of_route(gate, route) {
+        let principal = course.principal.as_ref();
+        let key = match &limit.by {
+            LimitBy::Address => continue,
+            LimitBy::User => principal.map(|who| gate.limits().key(limit, b"user", who.user().0.as_bytes())),
+            LimitBy::Tenant => principal
+                .and_then(Principal::tenant)
+                .map(|tenant| gate.limits().key(limit, b"tenant", tenant.as_str().as_bytes())),
+            LimitBy::Token => principal.map(|who| match who.via() {
+                Via::Session(id) => gate.limits().key(limit, b"session", id.0.as_bytes()),
+                Via::Token(id) => gate.limits().key(limit, b"family", id.0.as_bytes()),
+            }),
+            LimitBy::Field(name) => field(request, name)
+                .await?
+                .map(|value| gate.limits().key(limit, b"field", value.trim().to_lowercase().as_bytes())),
+        };
+        keys.push((index, key.unwrap_or_else(|| gate.limits().address_key(limit, course.client))));
+    }
+    hit(gate, course, &keys)
+}
+
+/// Whether requests from there are counted at all. A network is only exempt where the sender is known to be in it.
+fn counts(gate: &Gate, course: &Course) -> bool {
+    let shield = &gate.policy().shield;
+    let ip = course.client.ip();
+    shield.limits_enabled && !(course.client.is_known() && shield.exempt.iter().any(|net| net.contains(&ip)))
+}
+
+fn of_route<'g>(gate: &'g Gate, route: &'g Route) -> impl Iterator<Item = (usize, &'g Limit)> {
+    let limits = &gate.policy().shield.limits;
+    route.limits.iter().filter_map(|index| limits.get(*index).map(|limit| (*index, limit)))
+}
+
+fn hit(gate: &Gate, course: &mut Course, keys: &[(usize, [u8; 16])]) -> Result<(), Refusal> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let windows = |index: usize| gate.limits().windows.get(index).map_or(&[][..], Vec::as_slice);
+    let checks: Vec<Check<'_>> =
+        keys.iter().map(|(index, key)| Check { key: *key, windows: windows(*index) }).collect();
+    let now = gate.parts().world.now();
+    let verdict = gate.parts().limiter.hit(now, &checks);
+    let tightest = verdict.tightest;
+    let limit = keys.get(tightest.which).and_then(|(index, _)| gate.policy().shield.limits.get(*index));
+    let name = limit.map(|limit| window_name(limit, tightest.window)).unwrap_or_default();
+    let quota =
+        Quota { limit: tightest.limit, remaining: tightest.remaining, reset: tightest.reset, at: now, name };
+    if verdict.allowed {
+        if course.quota.as_ref().is_none_or(|known| quota.remaining < known.remaining) {
+            course.quota = Some(quota);
+        }
+        return Ok(());
+    }
+    let why = format!("over the limit {}", quota.name);
+    course.quota = Some(quota);
+    Err(Refusal::new(Denial::RateLimited, why).retry_after(tightest.reset))
+}
+
+/// Writes what is left onto an answer: as Flask-Limiter and its like have it, and as the IETF does
+/// (draft-ietf-httpapi-ratelimit-headers-10).
+pub(crate) fn write(gate: &Gate, course: &Course, route: &Route, headers: &mut HeaderMap) {
+    let Some(quota) = &course.quota else { return };
+    let reset = quota.reset.as_secs() + u64::from(quota.reset.subsec_nanos() > 0);
+    let reset_at = quota.at.plus(quota.reset + Duration::from_micros(999_999)).as_secs();
+    headers.insert(LIMIT, quota.limit.into());
+    headers.insert(REMAINING, quota.remaining.into());
+    headers.insert(RESET, reset_at.into());
+    if let Ok(left) = HeaderValue::try_from(format!("\"{}\";r={};t={reset}", quota.name, quota.remaining)) {
+        headers.insert(RATELIMIT, left);
+    }
+    if let Some(Some(policy)) = gate.limits().announced.get(route.index) {
+        headers.insert(RATELIMIT_POLICY, policy.clone());
+    }
+}
+
+/// One item for each window: `"default-hour";q=50;w=3600`.
+fn policy_items(limit: &Limit) -> Vec<String> {
+    let item =
+        |count: u32, per: Duration| format!("\"{}\";q={count};w={}", window_name(limit, per), per.as_secs());
+    limit.windows.iter().map(|window| item(window.count, window.per)).collect()
+}
+
+/// A limit's own name where it has one window; else with the window's length in seconds.
+fn window_name(limit: &Limit, per: Duration) -> String {
+    if limit.windows.len() == 1 { limit.name.clone() } else { format!("{}-{}", limit.name, per.as_secs()) }
+}
+
+/// The field's value. A body in which the service might find another value than is found here is refused: it
+/// would be a way past the limit.
+async fn field(request: &mut Request<Body>, name: &str) -> Result<Option<String>, Refusal> {
+    let (found, whole) = peek::form_field(std::mem::take(request), name, peek::LIMIT).await;
+    *request = whole;
+    match found {
+        Field::One(value) => Ok(Some(value)),
+        Field::Missing => Ok(None),
+        Field::Unclear => Err(Refusal::new(Denial::Ambiguous, "the field that a limit counts by is unclear")),
+    }
+}

@@ -1,0 +1,143 @@
+//! The headers that every answer wears, refused and proxied ones too (HEAD-1).
+
+use axum::body::Body;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LINK, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use palisade_model::Denial;
+use palisade_policy::section::identify::Sessions;
+use palisade_policy::section::route::Route;
+
+use super::{cookies, cors, limit};
+use crate::OwnPage;
+use crate::course::Course;
+use crate::pipeline::Gate;
+use crate::stage::refuse::{RefusalPage, page_csp};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const SUNSET: HeaderName = HeaderName::from_static("sunset");
+
+/// Response headers by which an application tells how it is made.
+const BOASTS: &[&str] = &[
+    "liferay-portal",
+    "powered-by",
+    "x-aspnet-version",
+    "x-aspnetmvc-version",
+    "x-backend-server",
+    "x-debug-token",
+    "x-debug-token-link",
+    "x-generator",
+    "x-mod-pagespeed",
+    "x-php-version",
+    "x-powered-by",
+    "x-powered-cms",
+    "x-runtime",
+    "x-server",
+];
+
+/// Takes off an application's answer what it may not say, and raises its cookies.
+pub(crate) fn clean(gate: &Gate, response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    headers.remove(SERVER);
+    for boast in BOASTS {
+        headers.remove(*boast);
+    }
+    cors::remove(headers);
+    let policy = gate.policy();
+    let session = policy.identify.sessions.cookie.as_str();
+    let csrf = policy.csrf.cookie.as_deref().unwrap_or(session);
+    cookies::raise(headers, policy.shield.cookies, &[session, csrf]);
+    // These are for Palisade to say.
+    response.extensions_mut().remove::<OwnPage>();
+}
+
+/// Seals an answer, whoever gave it.
+pub(crate) fn seal<B>(gate: &Gate, course: &Course, response: &mut Response<B>) {
+    let shield = &gate.policy().shield;
+    let csp = own_policy(response);
+    let headers = response.headers_mut();
+    for (name, value) in &shield.headers {
+        headers.insert(name, value.clone());
+    }
+    for (name, value) in &shield.default_headers {
+        if !headers.contains_key(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    // RFC 6797 section 7.2: never over plain HTTP.
+    match &shield.hsts {
+        _ if !course.secure => drop(headers.remove(STRICT_TRANSPORT_SECURITY)),
+        Some(hsts) => drop(headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone())),
+        None => {}
+    }
+    if let Some(csp) = csp {
+        headers.insert(CONTENT_SECURITY_POLICY, csp);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if course.principal.is_some() && !headers.contains_key(CACHE_CONTROL) {
+        // What one person sees is not for a shared cache, even where the application forgot to say so.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+    if let Ok(id) = HeaderValue::from_str(course.id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    // What is hidden must not show itself by the headers of its route (ACC-2).
+    let route = course.route.filter(|_| course.refused != Some(Denial::Hidden));
+    if let Some(route) = route.and_then(|index| gate.policy().routes.rows.get(index)) {
+        cors::write(gate, course, route, headers);
+        limit::write(gate, course, route, headers);
+        announce(route, headers);
+    }
+    if course.forget_session {
+        forget(&gate.policy().identify.sessions, headers);
+    }
+}
+
+/// The Content-Security-Policy of a page of Palisade's own.
+fn own_policy<B>(response: &Response<B>) -> Option<HeaderValue> {
+    if response.extensions().get::<RefusalPage>().is_some() {
+        return Some(page_csp());
+    }
+    let nonce = &response.extensions().get::<OwnPage>()?.nonce;
+    let strange = |byte: u8| !byte.is_ascii_alphanumeric() && !b"+/=-_".contains(&byte);
+    if nonce.is_empty() || nonce.bytes().any(strange) {
+        return Some(HeaderValue::from_static("default-src 'none'; base-uri 'none'; frame-ancestors 'none'"));
+    }
+    let text = format!(
+        "default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'nonce-{nonce}'; img-src 'self' data:; \
+         font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(text).ok()
+}
+
+/// A legacy route's announcements (EDGE-8).
+fn announce(route: &Route, headers: &mut HeaderMap) {
+    let Some(legacy) = &route.legacy else { return };
+    headers.insert(DEPRECATION, legacy.deprecation.clone());
+    if let Some(sunset) = &legacy.sunset {
+        headers.insert(SUNSET, sunset.clone());
+    }
+    if let Some(link) = &legacy.link {
+        // Others may stand beside it.
+        headers.append(LINK, link.clone());
+    }
+}
+
+/// Tells the browser to forget a session cookie that names no session, unless the answer sets a new one.
+fn forget(sessions: &Sessions, headers: &mut HeaderMap) {
+    let name = sessions.cookie.as_str();
+    let sets = |line: &HeaderValue| {
+        line.as_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
+    };
+    if headers.get_all(SET_COOKIE).iter().any(sets) {
+        return;
+    }
+    let secure = if sessions.secure { "; Secure" } else { "" };
+    let site = sessions.same_site.as_str();
+    let line = format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite={site}{secure}");
+    if let Ok(line) = HeaderValue::try_from(line) {
+        headers.append(SET_COOKIE, line);
+    }
+}
