@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Uri};
 use palisade_access::Principal;
 use palisade_model::audit::Origin;
-use palisade_model::{ClientAddress, Denial, RequestId, Timestamp};
+use palisade_model::{ClientAddress, Denial, Refusal, RequestId, Timestamp};
 
 use palisade_policy::Policy;
 use palisade_policy::section::route::Target;
@@ -51,6 +51,11 @@ impl Course {
     pub(crate) fn leads_upstream(&self, policy: &Policy) -> bool {
         let route = self.route.and_then(|index| policy.routes.rows.get(index));
         route.is_some_and(|route| matches!(route.target, Target::Upstream { .. }))
+    }
+
+    /// What is wrong with the request's body, as far as it was read.
+    pub(crate) fn body_refusal(&self) -> Option<Refusal> {
+        self.gauge.as_ref().and_then(Gauge::refusal)
     }
 
     /// What a service is told; `None` before a route is found.

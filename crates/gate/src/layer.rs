@@ -9,7 +9,7 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::{Layer, Service};
 
-use crate::pipeline::Gate;
+use crate::gate::Gate;
 
 /// Puts the gate around a service: see [`Gate::layer`].
 #[derive(Clone)]

@@ -18,13 +18,14 @@ pub mod wire;
 
 mod body;
 mod course;
+mod gate;
 mod layer;
 mod pipeline;
 mod stage;
 
 pub use exchange::{Allowed, Exchange, OwnPage, Peer, refused, refused_with};
+pub use gate::{Gate, GateParts};
 pub use layer::{GateLayer, Gated};
 pub use metrics::Metrics;
-pub use pipeline::{Gate, GateParts};
 pub use stage::refuse::render;
 pub use trail::Trail;

@@ -1,89 +1,45 @@
 //! A request's life, on one page.
+//!
+//! Plain calls, in the order in which they run. The policy can tune a stage or switch it off, and never
+//! change the order.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::{Request, Response};
-use palisade_access::Access;
-use palisade_model::{Denial, Refusal, World};
-use palisade_policy::Policy;
-use palisade_store::limiter::Limiter;
+use palisade_model::{Denial, Refusal};
 use tower::{Service, ServiceExt as _};
 
 use crate::course::Course;
 use crate::exchange::Allowed;
+use crate::gate::Gate;
 use crate::stage::audit::{self, Watch};
 use crate::stage::shield::{self, cors, limit, seal};
 use crate::stage::{authorize, edge, identify, refuse};
-use crate::trail::Trail;
-use crate::{GateLayer, Metrics, Peer, wire};
 
-/// What a gate is made of.
-pub struct GateParts {
-    /// The compiled policy.
-    pub policy: Arc<Policy>,
-    /// Who may.
-    pub access: Access,
-    /// What rate limits count with.
-    pub limiter: Arc<Limiter>,
-    /// Where it is written down.
-    pub trail: Trail,
-    /// Where it is counted.
-    pub metrics: Metrics,
-    /// Time and randomness.
-    pub world: World,
-}
-
-/// The gate. Cheap to clone.
-#[derive(Clone)]
-pub struct Gate(Arc<Inner>);
-
-struct Inner {
-    parts: GateParts,
-    limits: limit::Limits,
+/// What the stages come to, if none of them refuses.
+enum Admitted {
+    /// The service may have it.
+    In,
+    /// The gate itself answers: a preflight.
+    Answered(Response<Body>),
 }
 
 impl Gate {
-    /// A gate for this policy.
-    #[must_use]
-    pub fn new(parts: GateParts) -> Self {
-        let limits = limit::Limits::compile(&parts.policy);
-        Self(Arc::new(Inner { parts, limits }))
-    }
-
-    /// The gate as a layer around an axum `Router` or any other service.
-    #[must_use]
-    pub fn layer(&self) -> GateLayer {
-        GateLayer(self.clone())
-    }
-
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.0.parts.policy
-    }
-
-    pub(crate) fn parts(&self) -> &GateParts {
-        &self.0.parts
-    }
-
-    pub(crate) fn limits(&self) -> &limit::Limits {
-        &self.0.limits
-    }
-
-    /// Sees one request through.
+    /// Sees one request through, from its head to the last byte of its answer.
     pub async fn handle<S>(&self, mut request: Request<Body>, service: &S) -> Response<Body>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
     {
-        // Dropped before its answer is whole, the watch writes down that the request was abandoned.
+        // Dropped before the answer is whole, the watch writes down that the request was abandoned.
         let mut watch = Watch::new(self.clone(), edge::receive(self, &request));
-        let mut response = match self.admit(&mut watch.course, &mut request).await {
-            Ok(Admitted::Answered(response)) => Ok(response),
+        let outcome = match self.admit(&mut watch.course, &mut request).await {
             Ok(Admitted::In) => self.serve(&mut watch.course, request, service).await,
+            Ok(Admitted::Answered(response)) => Ok(response),
             Err(refusal) => Err(refusal),
-        }
-        .unwrap_or_else(|refusal| {
+        };
+        let mut response = outcome.unwrap_or_else(|refusal| {
             watch.refused(&refusal);
             refuse::answer(&refusal, &watch.course.id, &watch.course.manner)
         });
@@ -94,20 +50,7 @@ impl Gate {
         watch.answer(response)
     }
 
-    /// Refuses what never became a request, with the last words on its connection: how the byte stream's guard says no.
-    #[must_use]
-    pub fn turn_away(&self, refusal: &Refusal, peer: Peer) -> Bytes {
-        let mut request = Request::new(Body::empty());
-        request.extensions_mut().insert(peer);
-        let mut watch = Watch::new(self.clone(), edge::receive(self, &request));
-        watch.refused(refusal);
-        let mut response = refuse::write(refusal, &watch.course.id, false).map(Bytes::from);
-        seal::seal(self, &watch.course, &mut response);
-        watch.spoken(response.status());
-        wire::render::last_words(&response, self.parts().world.now())
-    }
-
-    /// The stages, in order. What they let in may be served.
+    /// The stages.
     async fn admit(&self, course: &mut Course, request: &mut Request<Body>) -> Result<Admitted, Refusal> {
         let route = edge::judge(self, course, request)?;
         shield::refuse_networks(self, course)?;
@@ -117,14 +60,13 @@ impl Gate {
         limit::by_address(self, course, route)?;
         identify::identify(self, course, route, request).await?;
         limit::by_principal(self, course, route, request).await?;
-        //csrf::judge(self, course, route, request).await?;
         let permit = authorize::authorize(self, course, route, request)?;
         audit::record_change(self, course, route).await?;
         request.extensions_mut().insert(Allowed(permit));
         Ok(Admitted::In)
     }
 
-    /// The service, and what may be made of its answer.
+    /// The service, and what may be kept of its answer.
     async fn serve<S>(
         &self,
         course: &mut Course,
@@ -136,28 +78,16 @@ impl Gate {
     {
         let exchange =
             course.exchange().ok_or_else(|| Refusal::new(Denial::Internal, "no route was found"))?;
-        let upstream = course.leads_upstream(self.policy());
         request.extensions_mut().insert(Arc::new(exchange));
         identify::strip(self, request.headers_mut());
-        //let page = upstream.then(|| csrf::before(self, course, &mut request)).flatten();
         let Ok(mut response) = service.clone().oneshot(request).await;
-        if let Some(refusal) =
-            course.gauge.as_ref().and_then(crate::body::Gauge::refusal).or_else(|| refuse::of(&response))
-        {
+        // A body that was too long or broke off is the reason for whatever the service made of it.
+        if let Some(refusal) = course.body_refusal().or_else(|| refuse::of(&response)) {
             return Err(refusal);
         }
-        if upstream {
+        if course.leads_upstream(self.policy()) {
             seal::clean(self, &mut response);
-            //response = csrf::after(response, page);
         }
         Ok(response)
     }
-}
-
-/// What the stages come to.
-enum Admitted {
-    /// The service may have it.
-    In,
-    /// The gate itself answers: a preflight.
-    Answered(Response<Body>),
 }

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::authorize;
 use crate::course::Course;
-use crate::pipeline::Gate;
+use crate::gate::Gate;
 use crate::trail::mask;
 
 /// Records a change before the application is asked for it.

@@ -8,7 +8,7 @@ use palisade_policy::section::authorize::Who;
 use palisade_policy::section::route::Route;
 
 use crate::course::Course;
-use crate::pipeline::Gate;
+use crate::gate::Gate;
 
 /// Whom the route lets in with that method.
 pub(crate) fn who(route: &Route, method: &Method) -> Who {

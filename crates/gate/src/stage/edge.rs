@@ -17,7 +17,7 @@ use palisade_policy::section::route::{Found, Methods, Route};
 use super::refuse::Manner;
 use super::shield::cors;
 use crate::course::Course;
-use crate::pipeline::Gate;
+use crate::gate::Gate;
 use crate::{Peer, body, identity_headers, wire};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -13,7 +13,7 @@ use palisade_policy::section::route::{Route, Service, Target};
 
 use super::authorize;
 use crate::course::Course;
-use crate::pipeline::Gate;
+use crate::gate::Gate;
 
 /// Finds the principal of a request, if it has one.
 ///

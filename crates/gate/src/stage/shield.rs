@@ -9,7 +9,7 @@ pub(crate) mod seal;
 use palisade_model::{Denial, Refusal};
 
 use crate::course::Course;
-use crate::pipeline::Gate;
+use crate::gate::Gate;
 
 /// Refuses networks that are always refused (LIMIT-5).
 pub(crate) fn refuse_networks(gate: &Gate, course: &Course) -> Result<(), Refusal> {

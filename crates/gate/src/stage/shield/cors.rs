@@ -15,7 +15,7 @@ use palisade_policy::section::route::Route;
 use palisade_policy::section::shield::Cors;
 
 use crate::course::Course;
-use crate::pipeline::Gate;
+use crate::gate::Gate;
 
 /// The method that a preflight asks about; `None` for any other request.
 pub(crate) fn preflight_method(request: &Request<Body>) -> Option<Method> {

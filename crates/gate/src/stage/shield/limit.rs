@@ -16,8 +16,8 @@ use palisade_policy::section::shield::{Limit, LimitBy};
 use palisade_store::limiter::Check;
 
 use crate::course::Course;
+use crate::gate::Gate;
 use crate::peek::{self, Field};
-use crate::pipeline::Gate;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");

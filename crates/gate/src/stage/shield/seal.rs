@@ -12,7 +12,7 @@ use palisade_policy::section::route::Route;
 use super::{cookies, cors, limit};
 use crate::OwnPage;
 use crate::course::Course;
-use crate::pipeline::Gate;
+use crate::gate::Gate;
 use crate::stage::refuse::{RefusalPage, page_csp};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
