@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod authorize;
+pub(crate) mod csrf;
 pub(crate) mod edge;
 pub(crate) mod identify;
 pub(crate) mod refuse;
