@@ -1,0 +1,13 @@
+//! `access` as the gate and the services use it: against a real store, with a clock that the test moves.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod authorize;
+mod csrf;
+mod house;
+mod link;
+mod open;
+mod password;
+mod session;
+mod sign_in;
+mod sign_up;
+mod token;
