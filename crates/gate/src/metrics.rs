@@ -37,6 +37,7 @@ struct Inner {
     signed_in: Counter,
     sign_in_failed: Counter,
     events_lost: Counter,
+    csrf_tolerated: Counter,
     clients_unknown: Counter,
     client_unknown_at: AtomicI64,
     /// By the place of the denial in [`Denial::ALL`].
@@ -70,6 +71,7 @@ impl Metrics {
             signed_in: counter("sign_ins", "Sign-ins that succeeded"),
             sign_in_failed: counter("sign_ins_failed", "Sign-ins that were refused"),
             events_lost: counter("events_lost", "Security events that could not be written"),
+            csrf_tolerated: counter("csrf_tolerated", "Requests that passed only because csrf.mode is open"),
             clients_unknown: counter("clients_unknown", "Requests whose client address could not be known"),
             client_unknown_at: AtomicI64::new(i64::MIN),
             refusals,
@@ -104,6 +106,10 @@ impl Metrics {
     pub fn client_unknown_at(&self) -> Option<Timestamp> {
         let at = self.0.client_unknown_at.load(Ordering::Relaxed);
         (at != i64::MIN).then(|| Timestamp::from_micros(at))
+    }
+
+    pub(crate) fn csrf_tolerated(&self) {
+        self.0.csrf_tolerated.inc();
     }
 
     pub(crate) fn client_unknown(&self, now: Timestamp) {

@@ -16,7 +16,7 @@ use crate::exchange::Allowed;
 use crate::gate::Gate;
 use crate::stage::audit::{self, Watch};
 use crate::stage::shield::{self, cors, limit, seal};
-use crate::stage::{authorize, edge, identify, refuse};
+use crate::stage::{authorize, csrf, edge, identify, refuse};
 
 /// What the stages come to, if none of them refuses.
 enum Admitted {
@@ -60,6 +60,7 @@ impl Gate {
         limit::by_address(self, course, route)?;
         identify::identify(self, course, route, request).await?;
         limit::by_principal(self, course, route, request).await?;
+        csrf::judge(self, course, route, request).await?;
         let permit = authorize::authorize(self, course, route, request)?;
         audit::record_change(self, course, route).await?;
         request.extensions_mut().insert(Allowed(permit));
@@ -79,6 +80,7 @@ impl Gate {
         let exchange =
             course.exchange().ok_or_else(|| Refusal::new(Denial::Internal, "no route was found"))?;
         request.extensions_mut().insert(Arc::new(exchange));
+        let due = csrf::before(self, course, &mut request)?;
         identify::strip(self, request.headers_mut());
         let Ok(mut response) = service.clone().oneshot(request).await;
         // A body that was too long or broke off is the reason for whatever the service made of it.
@@ -88,6 +90,6 @@ impl Gate {
         if course.leads_upstream(self.policy()) {
             seal::clean(self, &mut response);
         }
-        Ok(response)
+        Ok(csrf::after(self, due, response))
     }
 }

@@ -6,22 +6,127 @@
 
 mod origin;
 
-use std::borrow::Cow;
-
 use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
-use palisade_model::{Denial, Refusal};
+use palisade_access::{Principal, Via};
+use palisade_model::{Denial, Refusal, SecurityEvent};
 use palisade_policy::Policy;
 use palisade_policy::section::csrf::{Csrf, CsrfRule};
 use palisade_policy::section::route::Route;
 
+use crate::course::Course;
+use crate::forms::{self, Page};
+use crate::gate::Gate;
 use crate::peek::{self, Search};
-use origin::{Evidence, Trusted};
+use origin::{Evidence, Trusted, origin_of};
+
+/// Refuses a request that may be forged.
+///
+/// # Errors
+/// [`Denial::CsrfOrigin`] and [`Denial::CsrfToken`], with the status that the policy chose; or what was
+/// wrong with the body, if it had to be looked into.
+pub(crate) async fn judge(
+    gate: &Gate,
+    course: &Course,
+    route: &Route,
+    request: &mut Request<Body>,
+) -> Result<(), Refusal> {
+    let policy = gate.policy();
+    let terms = Terms {
+        policy,
+        route,
+        credential: match course.principal.as_ref().map(Principal::via) {
+            None => Credential::None,
+            Some(Via::Session(_)) => Credential::Cookie,
+            Some(Via::Token(_)) => Credential::Bearer,
+        },
+        secure: course.secure,
+        host: &course.host,
+    };
+    let Err(refusal) = check(&terms, |token| accepts(gate, course, token), request).await else {
+        return Ok(());
+    };
+    if let Some(broken) = course.body_refusal() {
+        return Err(broken);
+    }
+    if policy.csrf.enforced {
+        return Err(refusal);
+    }
+    tolerate(gate, course, route, &refusal);
+    Ok(())
+}
+
+fn accepts(gate: &Gate, course: &Course, token: &str) -> bool {
+    course.principal.as_ref().is_some_and(|principal| gate.parts().access.csrf_accepts(principal, token))
+}
+
+/// Mode `open` (CSRF-5): what would have been refused is let through and written down.
+fn tolerate(gate: &Gate, course: &Course, route: &Route, refusal: &Refusal) {
+    gate.parts().metrics.csrf_tolerated();
+    let event = SecurityEvent::new(gate.parts().world.now(), "csrf_tolerated")
+        .with("request_id", course.id.as_str())
+        .with("code", refusal.denial.facts().code)
+        .with("why", refusal.why.as_ref())
+        .with("method", course.method.as_str())
+        .with("route", route.path.as_str())
+        .with("ip", course.client.to_string());
+    gate.parts().trail.event(&event);
+}
+
+/// What is written into the answer for a browser that is signed in.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    page: Option<Page>,
+    cookie: Option<HeaderValue>,
+}
+
+/// Prepares a request whose answer may get the token. Palisade's cookies are still in it.
+///
+/// # Errors
+/// When there is no randomness for a token.
+pub(crate) fn before(gate: &Gate, course: &Course, request: &mut Request<Body>) -> Result<Due, Refusal> {
+    let Some(principal) = course.principal.as_ref().filter(|who| matches!(who.via(), Via::Session(_))) else {
+        return Ok(Due::default());
+    };
+    let (policy, access) = (gate.policy(), &gate.parts().access);
+    let cookie = cookie_due(
+        policy,
+        request.headers(),
+        |token| accepts(gate, course, token),
+        || access.csrf_cookie(principal),
+    );
+    if !policy.csrf.inject || !course.leads_upstream(policy) || request.headers().contains_key(UPGRADE) {
+        return Ok(Due { page: None, cookie });
+    }
+    forms::prepare(request.headers_mut());
+    let scheme = if course.secure { "https" } else { "http" };
+    let here = origin_of(&format!("{scheme}://{}", course.host));
+    let page = Page {
+        method: course.method.clone(),
+        path: course.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        origins: here.into_iter().chain([policy.app.base_url.origin.clone()]).collect(),
+        field: policy.csrf.field.clone(),
+        token: access.csrf_token(principal)?,
+    };
+    Ok(Due { page: Some(page), cookie })
+}
+
+/// Writes into the answer what is due.
+pub(crate) fn after(gate: &Gate, due: Due, response: Response<Body>) -> Response<Body> {
+    let mut response = match due.page {
+        Some(page) => forms::rewrite(response, &page),
+        None => response,
+    };
+    if let Some(line) = due.cookie {
+        add_cookie(gate.policy(), &mut response, line);
+    }
+    response
+}
 
 /// Who asks, as far as forgery goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Credential {
+enum Credential {
     /// Nobody: what could be forged is a sign-in, or what a cookie of the application's own allows.
     None,
     /// The session cookie, which a browser adds by itself.
@@ -32,29 +137,26 @@ pub(crate) enum Credential {
 
 /// What a request is judged by.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms<'a> {
-    pub(crate) policy: &'a Policy,
-    pub(crate) route: &'a Route,
-    pub(crate) credential: Credential,
+struct Terms<'a> {
+    policy: &'a Policy,
+    route: &'a Route,
+    credential: Credential,
     /// Whether the client speaks https.
-    pub(crate) secure: bool,
+    secure: bool,
     /// The host that it asked for, one of those that are served.
-    pub(crate) host: &'a str,
+    host: &'a str,
 }
 
 /// Lets a request pass, or tells why it may be forged. `accepts` tells whether a token is the session's.
 ///
 /// A token that was accepted is taken out of the request: it was for Palisade alone.
-///
-/// # Errors
-/// [`Denial::CsrfOrigin`] and [`Denial::CsrfToken`], with the status that the policy chose.
-pub(crate) async fn check(
+async fn check(
     terms: &Terms<'_>,
     accepts: impl Fn(&str) -> bool,
     request: &mut Request<Body>,
 ) -> Result<(), Refusal> {
     let csrf = &terms.policy.csrf;
-    let refuse = |denial, why: Cow<'static, str>| Err(Refusal::new(denial, why).with_status(csrf.status));
+    let refuse = |denial, why: &'static str| Err(Refusal::new(denial, why).with_status(csrf.status));
     let evidence = || {
         let cors = terms.route.cors.as_ref().or(terms.policy.shield.cors.as_ref());
         let by_session = terms.credential == Credential::Cookie;
@@ -63,9 +165,9 @@ pub(crate) async fn check(
     };
     let Some(demand) = demand(terms, request) else { return Ok(()) };
     match (demand, evidence()) {
-        (_, Evidence::Foreign(why)) => return refuse(Denial::CsrfOrigin, why.into()),
+        (_, Evidence::Foreign(why)) => return refuse(Denial::CsrfOrigin, why),
         (Demand::OwnOrigin, Evidence::Absent) => {
-            return refuse(Denial::CsrfOrigin, "neither Origin nor Referer".into());
+            return refuse(Denial::CsrfOrigin, "neither Origin nor Referer");
         }
         (Demand::NotForeign | Demand::OwnOrigin, _) => return Ok(()),
         (Demand::Token, _) => {}
@@ -82,7 +184,7 @@ pub(crate) async fn check(
         Search::TooFar => "no token at the beginning of the body, nor in a header",
         Search::Unreadable => "no token in a header, and the body is not a form that can be read",
     };
-    refuse(Denial::CsrfToken, why.into())
+    refuse(Denial::CsrfToken, why)
 }
 
 /// What is asked of a request.
@@ -135,7 +237,7 @@ fn take_header(csrf: &Csrf, accepts: &impl Fn(&str) -> bool, headers: &mut Heade
 
 /// The Set-Cookie line that gives a browser the readable cookie of the double submit (CSRF-2), if the
 /// policy has one and none that came is this session's. `value` makes it.
-pub(crate) fn cookie_due(
+fn cookie_due(
     policy: &Policy,
     headers: &HeaderMap,
     accepts: impl Fn(&str) -> bool,
@@ -158,7 +260,7 @@ pub(crate) fn cookie_due(
 }
 
 /// Adds the cookie to an answer, unless the answer sets or clears it itself, as sign-in and sign-out do.
-pub(crate) fn add_cookie(policy: &Policy, response: &mut Response<Body>, line: HeaderValue) {
+fn add_cookie(policy: &Policy, response: &mut Response<Body>, line: HeaderValue) {
     let Some(name) = policy.csrf.cookie.as_deref() else { return };
     let sets = |value: &HeaderValue| {
         value.as_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
