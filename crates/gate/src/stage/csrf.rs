@@ -157,14 +157,8 @@ async fn check(
 ) -> Result<(), Refusal> {
     let csrf = &terms.policy.csrf;
     let refuse = |denial, why: &'static str| Err(Refusal::new(denial, why).with_status(csrf.status));
-    let evidence = || {
-        let cors = terms.route.cors.as_ref().or(terms.policy.shield.cors.as_ref());
-        let by_session = terms.credential == Credential::Cookie;
-        let base = &terms.policy.app.base_url.origin;
-        origin::evidence(request.headers(), &Trusted::new(base, terms.secure, terms.host, cors, by_session))
-    };
     let Some(demand) = demand(terms, request) else { return Ok(()) };
-    match (demand, evidence()) {
+    match (demand, evidence(terms, request.headers())) {
         (_, Evidence::Foreign(why)) => return refuse(Denial::CsrfOrigin, why),
         (Demand::OwnOrigin, Evidence::Absent) => {
             return refuse(Denial::CsrfOrigin, "neither Origin nor Referer");
@@ -185,6 +179,13 @@ async fn check(
         Search::Unreadable => "no token in a header, and the body is not a form that can be read",
     };
     refuse(Denial::CsrfToken, why)
+}
+
+fn evidence(terms: &Terms<'_>, headers: &HeaderMap) -> Evidence {
+    let cors = terms.route.cors.as_ref().or(terms.policy.shield.cors.as_ref());
+    let by_session = terms.credential == Credential::Cookie;
+    let base = &terms.policy.app.base_url.origin;
+    origin::evidence(headers, &Trusted::new(base, terms.secure, terms.host, cors, by_session))
 }
 
 /// What is asked of a request.
