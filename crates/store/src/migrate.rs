@@ -63,6 +63,45 @@ fn sqlite_steps(connection: &Connection, now: Timestamp, store_id: &str) -> Resu
     Ok(())
 }
 
+/// Brings a PostgreSQL database up to date, in a schema of its own.
+pub(crate) async fn postgres(
+    client: &mut tokio_postgres::Client,
+    now: Timestamp,
+    store_id: &str,
+) -> Result<(), StoreError> {
+    let tx = client.transaction().await?;
+    // Another node may be at it: wait for it, and let a step take its time.
+    tx.batch_execute("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0").await?;
+    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    // IF NOT EXISTS alone would ask for the right to make schemas even when there is one.
+    if tx.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = 'palisade'", &[]).await?.is_none() {
+        tx.batch_execute("CREATE SCHEMA palisade").await?;
+    }
+    if tx.query_one("SELECT to_regclass('palisade.palisade_schema') IS NULL", &[]).await?.try_get(0)? {
+        tx.batch_execute(
+            "CREATE TABLE palisade_schema (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)",
+        )
+        .await?;
+    }
+    let found: i64 =
+        tx.query_one("SELECT COALESCE(MAX(version), 0) FROM palisade_schema", &[]).await?.try_get(0)?;
+    for (number, step) in missing(found)? {
+        tx.batch_execute(&Dialect::Postgres.script(step)).await?;
+        tx.execute(
+            "INSERT INTO palisade_schema (version, applied_at) VALUES ($1, $2)",
+            &[&number, &now.as_micros()],
+        )
+        .await?;
+    }
+    tx.execute(FIRST_HEAD_POSTGRES, &[&store_id]).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The advisory lock of whoever changes the schema: "palisade" in ASCII.
+const LOCK: i64 = 0x7061_6c69_7361_6465;
+
+const FIRST_HEAD_POSTGRES: &str = "INSERT INTO head (id, store_id, audit_seq, audit_hash, feed_seq, feed_floor) \
+     SELECT 1, $1, 0, decode(repeat('00', 32), 'hex'), 0, 0 WHERE NOT EXISTS (SELECT 1 FROM head)";
 const FIRST_HEAD_SQLITE: &str = "INSERT INTO head (id, store_id, audit_seq, audit_hash, feed_seq, feed_floor) \
      SELECT 1, ?1, 0, zeroblob(32), 0, 0 WHERE NOT EXISTS (SELECT 1 FROM head)";
 

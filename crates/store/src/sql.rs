@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+use crate::StoreError;
 use crate::value::Value;
 
 /// One statement.
@@ -48,6 +49,17 @@ fn rewrite(text: &'static str) -> Cow<'static, str> {
 pub(crate) struct Query {
     pub(crate) sql: &'static Sql,
     pub(crate) values: Vec<Value>,
+}
+
+impl Query {
+    /// Refuses what only one of the databases could hold: NUL in a text.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let with_nul = |value: &Value| matches!(value, Value::Text(text) if text.contains('\0'));
+        if self.values.iter().any(with_nul) {
+            return Err(StoreError::Refused("a text holds NUL"));
+        }
+        Ok(())
+    }
 }
 
 /// Declares a module's statements and lists them in `STATEMENTS`, so that one test can prepare them all on

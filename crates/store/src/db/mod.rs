@@ -3,6 +3,7 @@
 //! A read is one statement. A write is a [`Tx`]: its statements, and in the same transaction what it adds to
 //! the trail and to the feed.
 
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod tx;
 mod writer;
@@ -28,6 +29,7 @@ impl<R, F: for<'a> FnOnce(&'a mut Tx<'_>) -> Steps<'a, R> + Send + 'static> Work
 /// A database.
 pub(crate) enum Db {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 impl Db {
@@ -36,7 +38,7 @@ impl Db {
         match location {
             Location::Memory => Ok(Self::Sqlite(sqlite::Sqlite::open(None, world).await?)),
             Location::Sqlite(path) => Ok(Self::Sqlite(sqlite::Sqlite::open(Some(path), world).await?)),
-            Location::Postgres(_) => Err(StoreError::Location("PostgreSQL is not built in yet")),
+            Location::Postgres(url) => Ok(Self::Postgres(postgres::Postgres::open(url, world).await?)),
         }
     }
 
@@ -44,6 +46,7 @@ impl Db {
     pub(crate) async fn point(&self, query: Query) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(db) => db.point(query).await,
+            Self::Postgres(db) => db.rows(query).await,
         }
     }
 
@@ -51,6 +54,7 @@ impl Db {
     pub(crate) async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(db) => db.list(query).await,
+            Self::Postgres(db) => db.rows(query).await,
         }
     }
 
@@ -58,6 +62,7 @@ impl Db {
     pub(crate) async fn write<R: Send + 'static>(&self, work: impl Work<R>) -> Result<R, StoreError> {
         match self {
             Self::Sqlite(db) => db.write(work).await,
+            Self::Postgres(db) => db.write(work).await,
         }
     }
 
@@ -65,6 +70,7 @@ impl Db {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(db) => db.close().await,
+            Self::Postgres(db) => db.close(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Db {
     pub(crate) async fn prepare_all(&self) -> Result<usize, StoreError> {
         match self {
             Self::Sqlite(db) => db.prepare_all().await,
+            Self::Postgres(db) => db.prepare_all().await,
         }
     }
 }

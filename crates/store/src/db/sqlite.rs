@@ -155,6 +155,7 @@ impl Connected {
 }
 
 fn rows(connection: &Connection, query: &Query) -> Result<Vec<Row>, StoreError> {
+    query.check()?;
     let mut statement = connection.prepare_cached(query.sql.for_sqlite())?;
     for (index, value) in query.values.iter().enumerate() {
         statement.raw_bind_parameter(index + 1, value)?;

@@ -2,6 +2,7 @@
 
 use palisade_model::{AuditEvent, World};
 
+use crate::db::postgres::Transaction;
 use crate::db::sqlite::Connected;
 use crate::feed::{self, Subject};
 use crate::sql::Query;
@@ -18,6 +19,7 @@ pub(crate) struct Head {
 /// How a transaction reaches its database.
 pub(crate) enum Wire<'a> {
     Sqlite(&'a Connected),
+    Postgres(Transaction<'a>),
 }
 
 /// A transaction under way.
@@ -90,7 +92,7 @@ impl<'a> Tx<'a> {
         self.subjects.push(subject);
     }
 
-    /// Writes what is queued, the trail and the feed. What is left is the commit.
+    /// Writes what is queued, the trail and the feed, and on PostgreSQL commits.
     pub(crate) async fn seal(mut self) -> Result<(), StoreError> {
         if !self.audit.is_empty() || !self.subjects.is_empty() {
             let [] = self.last([]).await?;
@@ -102,16 +104,19 @@ impl<'a> Tx<'a> {
                 audit::push(&mut self.queued, &head, now, events, self.world.entropy.as_ref())?;
             self.queued.push(audit::move_head(audit_seq, &hash, feed_seq));
         }
-        if !self.queued.is_empty() {
-            self.run().await?;
-        }
-        Ok(())
+        self.run_and(true).await.map(|_| ())
     }
 
     async fn run(&mut self) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.run_and(false).await
+    }
+
+    async fn run_and(&mut self, commit: bool) -> Result<Vec<Vec<Row>>, StoreError> {
         let batch = std::mem::take(&mut self.queued);
         match &mut self.wire {
+            // Its commit is the whole group's.
             Wire::Sqlite(connection) => connection.run(&batch),
+            Wire::Postgres(transaction) => transaction.run(&batch, commit).await,
         }
     }
 }

@@ -3,22 +3,10 @@
 use palisade_model::Action;
 use palisade_store::StoreError;
 
-use crate::fixture::{Fixture, created};
+use crate::fixture::{created, on};
 
-/// Runs each test on every database.
-macro_rules! on_every_database {
-    ($($(#[$meta:meta])* async fn $name:ident($f:ident: Fixture) $body:block)*) => {
-        $($(#[$meta])* async fn $name($f: Fixture) $body)*
-        mod memory {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Fixture::memory().await).await })*
-        }
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Fixture::sqlite().await).await })*
-        }
-    };
-}
+on! { [memory sqlite postgres]
 
-on_every_database! {
     // proves: VAL-4
     async fn every_statement_fits_the_schema(f: Fixture) {
         assert!(f.store.check_statements().await.unwrap() > 40);

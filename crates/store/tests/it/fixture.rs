@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_model::id::{FamilyId, SessionId, UserId};
-use palisade_model::world::{SeededEntropy, SystemEntropy};
+use palisade_model::world::SystemEntropy;
 use palisade_model::{Action, AuditEvent, ClientAddress, ManualClock, Timestamp, World, digest};
 use palisade_store::{AuditQuery, AuditRow, Link, Location, RefreshToken, Session, Store, User};
+
+use crate::server::Server;
 
 pub const START: Timestamp = Timestamp::from_secs(1_790_000_000);
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -39,6 +41,42 @@ impl Fixture {
     pub async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::new(Location::Sqlite(folder.path().join("data/palisade.db")), folder).await
+    }
+
+    pub async fn postgres() -> Self {
+        let server = Server::start();
+        Self::new(server.location(), server).await
+    }
+
+    /// The same store as another node or a later run sees it.
+    pub async fn reopen(&self) -> Store {
+        Store::open(&self.location, &self.world).await.expect("the store opens again")
+    }
+
+    /// Runs SQL past the store, as somebody does who got hold of the database.
+    pub async fn attack(&self, sql: &str) -> Result<(), String> {
+        match &self.location {
+            Location::Memory => unreachable!("nobody else reaches a database in memory"),
+            Location::Sqlite(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.busy_timeout(HOUR).unwrap();
+                connection.execute_batch(sql).map_err(|error| error.to_string())
+            }
+            Location::Postgres(url) => {
+                let (client, connection) =
+                    tokio_postgres::connect(url.expose(), tokio_postgres::NoTls).await.unwrap();
+                let serving = tokio::spawn(connection);
+                let answer = client.batch_execute(&format!("SET search_path = palisade; {sql}")).await;
+                drop(client);
+                serving.await.unwrap().unwrap();
+                answer.map_err(|error| error.as_db_error().map_or(error.to_string(), |e| e.message().into()))
+            }
+        }
+    }
+
+    /// Whether this is PostgreSQL.
+    pub fn on_postgres(&self) -> bool {
+        matches!(self.location, Location::Postgres(_))
     }
 
     /// A user in the store.
@@ -122,7 +160,23 @@ pub fn event(action: Action, id: &str) -> AuditEvent {
     event
 }
 
-/// Dice that tests can repeat.
-pub fn dice(seed: u64) -> SeededEntropy {
-    SeededEntropy::new(seed)
+/// A test for each of these on each of the databases: `on! { [memory sqlite postgres] async fn name(f: Fixture) {..} }`.
+macro_rules! on {
+    ([$($db:ident)+] $($tests:tt)*) => {
+        $crate::fixture::on! { @bodies $($tests)* }
+        $crate::fixture::on! { @each [$($db)+] { $($tests)* } }
+    };
+    (@each [$($db:ident)+] $tests:tt) => {
+        $(mod $db { $crate::fixture::on! { @tests $db $tests } })+
+    };
+    (@bodies $($(#[$meta:meta])* async fn $name:ident($f:ident: Fixture) $body:block)*) => {
+        $($(#[$meta])* async fn $name($f: $crate::fixture::Fixture) $body)*
+    };
+    (@tests $db:ident { $($(#[$meta:meta])* async fn $name:ident($f:ident: Fixture) $body:block)* }) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            super::$name($crate::fixture::Fixture::$db().await).await;
+        })*
+    };
 }
+pub(crate) use on;
