@@ -61,7 +61,6 @@ codes! {
     HostsOpen "P027" "Requests for any host would be served in production.";
     CsrfOff "P028" "A route takes cookies and checks nothing.";
     ProxyAnybody "P029" "Anybody may say where a request comes from.";
-    Dangerous "P030" "A dangerous setting is on in production.";
     SignUpRole "P031" "Registering gives more than the least role.";
     RouteNobody "P032" "A route that nobody may use.";
     PublicWrite "P033" "Anybody may change something without signing in.";
@@ -294,26 +293,32 @@ impl Diagnostics {
     }
 
     fn object(&self, one: &Diagnostic) -> Value {
-        let mut object = json!({
+        let (line, column, variable) = self.whereabouts(&one.place);
+        json!({
             "code": one.code.name(),
             "severity": one.severity.name(),
             "message": one.message,
             "reason": one.reason,
             "help": one.help,
             "file": self.file,
-        });
-        match &one.place {
+            "line": line,
+            "column": column,
+            "variable": variable,
+        })
+    }
+
+    /// Line, column and variable of a place, each where it has one.
+    fn whereabouts<'a>(&self, place: &'a Place) -> (Option<usize>, Option<usize>, Option<&'a str>) {
+        match place {
             Place::Span(span) => {
                 let start = self.within(span).start;
                 let before = self.source.get(..start).unwrap_or_default();
                 let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-                object["line"] = line_at(&self.source, start).into();
-                object["column"] = column.into();
+                (Some(line_at(&self.source, start)), Some(column), None)
             }
-            Place::Variable(name) => object["variable"] = name.as_str().into(),
-            Place::Unsaid => {}
+            Place::Variable(name) => (None, None, Some(name)),
+            Place::Unsaid => (None, None, None),
         }
-        object
     }
 }
 

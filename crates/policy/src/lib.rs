@@ -1,8 +1,10 @@
 //! `palisade.toml`: read once, checked with care, compiled into plain and fast tables.
 
 pub mod diagnostic;
+mod lint;
 mod mask;
 pub mod read;
+pub mod reference;
 pub mod section;
 mod suggest;
 
@@ -91,6 +93,8 @@ impl Policy {
         let mut reader = Reader::new(environment);
         let policy = read_all(&mut reader, &Table::root(table.get_ref()), text);
         reader.check_variables();
+        let lints = lint::check(&policy, &reader.places, &reader.found);
+        reader.found.extend(lints);
         let source = mask::mask_userinfo(&mask::mask_spans(text, &reader.masks));
         let (errors, warnings) = Diagnostics::new(name, source, reader.found).split();
         if !errors.is_empty() {

@@ -157,7 +157,8 @@ fn host_pattern(text: &str) -> Option<String> {
         _ => (rest, None),
     };
     let host = Host::parse(name).ok().filter(|_| !name.contains('*'))?;
-    if !star.is_empty() && !(matches!(host, Host::Domain(_)) && port.is_none()) {
+    let is_plain_name = matches!(host, Host::Domain(_)) && port.is_none();
+    if !star.is_empty() && !is_plain_name {
         return None;
     }
     Some(match port {

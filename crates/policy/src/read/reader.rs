@@ -19,6 +19,7 @@ use crate::suggest::nearest;
 pub(crate) struct Places {
     of: BTreeMap<String, Place>,
     items: BTreeMap<String, Vec<Range<usize>>>,
+    rows: BTreeMap<usize, String>,
 }
 
 impl Places {
@@ -33,6 +34,16 @@ impl Places {
             Some(span) => Place::Span(span.clone()),
             None => self.of(path),
         }
+    }
+
+    /// The path of the table that a row of the route table was made of.
+    pub(crate) fn row(&self, index: usize) -> Option<&str> {
+        self.rows.get(&index).map(String::as_str)
+    }
+
+    /// Notes the table that a row of the route table was made of.
+    pub(crate) fn note_row(&mut self, index: usize, path: &str) {
+        self.rows.insert(index, path.to_owned());
     }
 
     /// Whether somebody gave the value.
@@ -264,8 +275,12 @@ impl<'a> Reader<'a> {
             if self.found.len() == before {
                 let help = format!("write {} = {}", setting.key(), setting.example());
                 self.note(
-                    Diagnostic::error(Code::Missing, table.place(), format!("`{path}` is missing"))
-                        .help(help),
+                    Diagnostic::error(
+                        Code::Missing,
+                        table.place(),
+                        format!("`{}` is missing", without_index(&path)),
+                    )
+                    .help(help),
                 );
             }
             T::nothing()
@@ -334,8 +349,13 @@ impl<'a> Reader<'a> {
                 self.note(out_of_bounds(&path, place, setting));
                 None
             }
-            Err(wrongs) => {
-                let wrongs = wrongs.into_iter().map(|wrong| wrong.at(span_of(raw))).collect();
+            Err(mut wrongs) => {
+                for wrong in &mut wrongs {
+                    wrong.span = wrong.span.take().or_else(|| span_of(raw));
+                    if let (Code::OutOfBounds, Some((least, most))) = (wrong.code, setting.bounds()) {
+                        wrong.help = format!("write a value from {least} to {most}");
+                    }
+                }
                 self.note_wrongs(&path, &place, wrongs);
                 None
             }
@@ -348,7 +368,7 @@ impl<'a> Reader<'a> {
                 (Place::Variable(_), _) | (_, None) => place.clone(),
                 (_, Some(span)) => Place::Span(span),
             };
-            let message = format!("{path}: {}", wrong.message);
+            let message = format!("{}: {}", without_index(path), wrong.message);
             self.note(Diagnostic::error(wrong.code, place, message).help(wrong.help));
         }
     }
@@ -452,7 +472,7 @@ impl<'a> Reader<'a> {
             self.mask_strings(value);
             let place = Place::Span(key.span());
             let what = if value.get_ref().is_table() { "table" } else { "key" };
-            let message = format!("there is no {what} `{}`", table.at(name));
+            let message = format!("there is no {what} `{}`", without_index(&table.at(name)));
             self.note(
                 Diagnostic::error(Code::UnknownKey, place, message)
                     .label("unknown")
@@ -482,6 +502,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// `route[2].to` is `route.to` to people: the caret says which.
+fn without_index(path: &str) -> String {
+    match (path.find('['), path.find(']')) {
+        (Some(from), Some(to)) if from < to => {
+            format!("{}{}", path.get(..from).unwrap_or_default(), path.get(to + 1..).unwrap_or_default())
+        }
+        _ => path.to_owned(),
+    }
+}
+
 /// `identify.sessions.idle` is PALISADE_IDENTIFY__SESSIONS__IDLE.
 pub(crate) fn variable_of(path: &str) -> String {
     format!("PALISADE_{}", path.to_ascii_uppercase().replace('.', "__").replace('-', "_"))
@@ -489,10 +519,12 @@ pub(crate) fn variable_of(path: &str) -> String {
 
 fn out_of_bounds<T: Kind>(path: &str, place: Place, setting: &Setting<T>) -> Diagnostic {
     let (least, most) = setting.bounds().unwrap_or(("0", "any"));
-    Diagnostic::error(Code::OutOfBounds, place, format!("{path} is out of bounds")).help(format!(
-        "write a value from {least} to {most}; {} is the default",
-        setting.default().unwrap_or_else(|| "none".into())
-    ))
+    Diagnostic::error(Code::OutOfBounds, place, format!("{} is out of bounds", without_index(path))).help(
+        format!(
+            "write a value from {least} to {most}; {} is the default",
+            setting.default().unwrap_or_else(|| "none".into())
+        ),
+    )
 }
 
 /// What was probably meant: a near name here, or the same name elsewhere.

@@ -149,8 +149,8 @@ impl Kind for Database {
             _ => Secret::new(text),
         };
         database(secret.expose()).map_err(|why| {
-            let help = "write \"sqlite:palisade-data/palisade.db\", or \"env:DATABASE_URL\" with a URL such as \
-                        postgres://user:password@host/database in the environment";
+            let help = "write \"sqlite:palisade-data/palisade.db\", or \"env:DATABASE_URL\" with a postgres:// URL of user, \
+                        password, host and database in that variable";
             vec![Wrong::malformed(why, help)]
         })
     }
@@ -236,6 +236,8 @@ impl Kind for UserList {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn names(text: &str) -> Result<Vec<String>, &'static str> {
@@ -259,10 +261,10 @@ mod tests {
 
     #[test]
     fn a_database_is_found_in_each_spelling() {
-        assert!(matches!(database("sqlite:a/b.db"), Ok(Database::Sqlite(p)) if p == PathBuf::from("a/b.db")));
-        assert!(matches!(database("sqlite:///a.db"), Ok(Database::Sqlite(p)) if p == PathBuf::from("a.db")));
+        assert!(matches!(database("sqlite:a/b.db"), Ok(Database::Sqlite(p)) if p == Path::new("a/b.db")));
+        assert!(matches!(database("sqlite:///a.db"), Ok(Database::Sqlite(p)) if p == Path::new("a.db")));
         assert!(
-            matches!(database("sqlite:////abs/a.db"), Ok(Database::Sqlite(p)) if p == PathBuf::from("/abs/a.db"))
+            matches!(database("sqlite:////abs/a.db"), Ok(Database::Sqlite(p)) if p == Path::new("/abs/a.db"))
         );
         assert!(matches!(database("sqlite::memory:"), Ok(Database::Memory)));
         let Ok(Database::Postgres(url)) = database("postgresql+asyncpg://u:p@h/d") else { panic!() };

@@ -212,7 +212,7 @@ impl<T: Kind> AnySetting for Setting<T> {
         for text in [self.default, self.example].into_iter().flatten() {
             match T::read(Raw::Text(text), &context) {
                 Ok(value) if !self.allows(&value) => {
-                    faults.push(format!("{}: `{text}` is out of bounds", self.path))
+                    faults.push(format!("{}: `{text}` is out of bounds", self.path));
                 }
                 Ok(_) => {}
                 Err(_) if T::SECRET => {}

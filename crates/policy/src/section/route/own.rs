@@ -91,8 +91,3 @@ pub(crate) fn rows(default: usize, sign_in: usize) -> Vec<Route> {
         })
         .collect()
 }
-
-/// How many they are.
-pub(crate) const fn count() -> usize {
-    ROWS.len()
-}

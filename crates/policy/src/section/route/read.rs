@@ -109,11 +109,13 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, around: &Around<'_
         if let Some(row) = read_one(reader, &table, around, rows.len())
             && is_free(reader, &table, &row, &rows)
         {
+            reader.places.note_row(row.index, &table.path);
             rows.push(row);
         }
     }
     Routes::new(rows).unwrap_or_else(|(index, why)| {
-        let place = reader.places.of(&format!("route[{}].path", index.saturating_sub(own::count())));
+        let table = reader.places.row(index).unwrap_or_default().to_owned();
+        let place = reader.places.of(&format!("{table}.path"));
         reader.note(
             Diagnostic::error(
                 Code::RoutePath,

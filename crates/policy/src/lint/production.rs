@@ -1,0 +1,144 @@
+//! What must not be so where real people's data is (POL-2).
+
+use std::time::Duration;
+
+use http::header::CONTENT_SECURITY_POLICY;
+
+use super::Lint;
+use crate::Code;
+use crate::diagnostic::Severity::{Error, Warning};
+use crate::section::shield::SameSite;
+use crate::section::store::Database;
+
+pub(super) fn check(lint: &mut Lint<'_>) {
+    if !lint.in_production() {
+        return;
+    }
+    switches(lint);
+    hosts(lint);
+    cookies(lint);
+    headers(lint);
+}
+
+fn switches(lint: &mut Lint<'_>) {
+    if !lint.policy.app.base_url.secure {
+        lint.say(Error, Code::PlainHttp, "app.base_url", "the public address is not https in production")
+            .because("cookies, passwords and tokens would cross the network in the clear")
+            .write("write base_url = \"https://...\" in [app]; TLS may end at a proxy in front");
+    }
+    if !lint.policy.csrf.enforced {
+        lint.say(Error, Code::CsrfOpen, "csrf.mode", "CSRF protection is switched off in production")
+            .because("any page on the web could act for whoever is signed in")
+            .write("write mode = \"enforced\" in [csrf], or leave it out; exempt single routes by csrf = \"origin\"");
+    }
+    if !lint.policy.shield.limits_enabled {
+        lint.say(
+            Error,
+            Code::LimitsOff,
+            "shield.limits_enabled",
+            "rate limits are switched off in production",
+        )
+        .because("passwords could be guessed without end")
+        .write("write limits_enabled = true in [shield], or leave it out");
+    }
+    if matches!(lint.policy.store.database, Database::Memory) {
+        lint.say(
+            Error,
+            Code::StoreVolatile,
+            "store.database",
+            "users and the trail would be lost at the next restart",
+        )
+        .write(
+            "write database = \"sqlite:palisade-data/palisade.db\", or \"env:DATABASE_URL\" for PostgreSQL",
+        );
+    }
+    if matches!(lint.policy.audit.log_level.as_str(), "debug" | "trace") {
+        lint.say(
+            Warning,
+            Code::Verbose,
+            "audit.log_level",
+            "the application log tells too much for production",
+        )
+        .because("details of requests help attackers who come to read the log, and fill disks")
+        .write("write log_level = \"info\" in [audit]");
+    }
+    let metrics = lint.policy.edge.metrics_listen;
+    if let Some(address) = metrics.filter(|address| !address.ip().is_loopback()) {
+        let message = format!("metrics are served on {address}, to whoever reaches it");
+        lint.say(Warning, Code::MetricsOpen, "edge.metrics_listen", message)
+            .because("they tell how much is going on, and when nobody is looking")
+            .write("write metrics_listen = \"127.0.0.1:9464\", or an address of a network that only the collector reaches");
+    }
+}
+
+fn hosts(lint: &mut Lint<'_>) {
+    let hosts = &lint.policy.edge.allowed_hosts;
+    if hosts.exact.is_empty() && hosts.suffixes.is_empty() {
+        lint.say(Error, Code::HostsOpen, "edge.allowed_hosts", "no host is allowed")
+            .because(
+                "every request would be refused, and an empty list often means that somebody expected 'any'",
+            )
+            .write(
+                "name the hosts that are served, or leave allowed_hosts out: then it is the host of base_url",
+            );
+    }
+    if hosts.suffixes.iter().any(String::is_empty) {
+        lint.say(Error, Code::HostsOpen, "edge.allowed_hosts", "every host is allowed in production")
+            .because("a forged Host header ends up in links, redirects and caches")
+            .write("name the hosts that are served: allowed_hosts = [\"app.example.com\"]");
+    }
+}
+
+fn cookies(lint: &mut Lint<'_>) {
+    if lint.policy.identify.sessions.same_site == SameSite::None {
+        lint.say(
+            Error,
+            Code::CookieWeak,
+            "identify.sessions.same_site",
+            "the session cookie goes along with requests from every site",
+        )
+        .write("write same_site = \"strict\", or \"lax\" if people arrive by links from elsewhere");
+    }
+    let rules = lint.policy.shield.cookies;
+    if !rules.secure && lint.policy.app.base_url.secure {
+        lint.say(
+            Error,
+            Code::CookieWeak,
+            "shield.cookies.secure",
+            "the application's cookies may travel in the clear",
+        )
+        .write("leave shield.cookies.secure out, or write true");
+    }
+    if !rules.http_only {
+        lint.say(
+            Warning,
+            Code::CookieWeak,
+            "shield.cookies.http_only",
+            "scripts can read the application's cookies",
+        )
+        .write("write http_only = true, unless scripts of the application need a cookie");
+    }
+}
+
+fn headers(lint: &mut Lint<'_>) {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    let shield = &lint.policy.shield;
+    let age = shield.hsts.as_ref().and_then(|value| value.to_str().ok()).and_then(|value| {
+        value.strip_prefix("max-age=")?.split(';').next()?.parse::<u64>().ok().map(Duration::from_secs)
+    });
+    if lint.policy.app.base_url.secure && age.is_none_or(|age| age < YEAR) {
+        lint.say(
+            Warning,
+            Code::HeaderWeak,
+            "shield.headers.hsts",
+            "Strict-Transport-Security holds for less than a year",
+        )
+        .because("until a browser has seen it, somebody on the way can keep it on plain http (ASVS 3.4.1)")
+        .write("write hsts = \"365d\" in [shield.headers]");
+    }
+    if !shield.default_headers.iter().any(|(name, _)| name == CONTENT_SECURITY_POLICY) {
+        lint.say(Warning, Code::HeaderWeak, "shield.headers.content_security_policy", "pages get no Content-Security-Policy")
+            .because("a script that somebody manages to put into a page would run (ASVS 3.4.3)")
+            .write("write at least content_security_policy = \"default-src 'self'; object-src 'none'; base-uri 'none'\"");
+    }
+}
