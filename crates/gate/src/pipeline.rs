@@ -80,7 +80,7 @@ impl Gate {
         let exchange =
             course.exchange().ok_or_else(|| Refusal::new(Denial::Internal, "no route was found"))?;
         request.extensions_mut().insert(Arc::new(exchange));
-        let due = csrf::before(self, course, &mut request)?;
+        let due = csrf::before(self, course, &mut request);
         identify::strip(self, request.headers_mut());
         let Ok(mut response) = service.clone().oneshot(request).await;
         // A body that was too long or broke off is the reason for whatever the service made of it.
@@ -90,6 +90,6 @@ impl Gate {
         if course.leads_upstream(self.policy()) {
             seal::clean(self, &mut response);
         }
-        Ok(csrf::after(self, due, response))
+        csrf::after(self, course, due, response)
     }
 }

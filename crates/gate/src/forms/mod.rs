@@ -48,6 +48,12 @@ const OF_THE_BYTES: [HeaderName; 6] = [
     HeaderName::from_static("repr-digest"),
 ];
 
+/// Whether the response to a request of this method is an HTML page that can be rewritten.
+#[must_use]
+pub fn is_page(response: &Response<Body>, method: &Method) -> bool {
+    charset_of_page(response, method).is_some()
+}
+
 /// Writes the token into the response if it is an HTML page, and leaves it alone if not.
 ///
 /// The caller decides whom this is for: responses of an upstream, to a principal with a session,

@@ -77,51 +77,67 @@ fn tolerate(gate: &Gate, course: &Course, route: &Route, refusal: &Refusal) {
 /// What is written into the answer for a browser that is signed in.
 #[derive(Debug, Default)]
 pub(crate) struct Due {
-    page: Option<Page>,
+    /// The token, if the answer turns out to be a page of an application.
+    page: bool,
+    /// The line that sets the cookie of the double submit.
     cookie: Option<HeaderValue>,
 }
 
 /// Prepares a request whose answer may get the token. Palisade's cookies are still in it.
-///
-/// # Errors
-/// When there is no randomness for a token.
-pub(crate) fn before(gate: &Gate, course: &Course, request: &mut Request<Body>) -> Result<Due, Refusal> {
-    let Some(principal) = course.principal.as_ref().filter(|who| matches!(who.via(), Via::Session(_))) else {
-        return Ok(Due::default());
-    };
-    let (policy, access) = (gate.policy(), &gate.parts().access);
+pub(crate) fn before(gate: &Gate, course: &Course, request: &mut Request<Body>) -> Due {
+    let Some(principal) = by_session(course) else { return Due::default() };
+    let policy = gate.policy();
     let cookie = cookie_due(
         policy,
         request.headers(),
         |token| accepts(gate, course, token),
-        || access.csrf_cookie(principal),
+        || gate.parts().access.csrf_cookie(principal),
     );
-    if !policy.csrf.inject || !course.leads_upstream(policy) || request.headers().contains_key(UPGRADE) {
-        return Ok(Due { page: None, cookie });
+    let page =
+        policy.csrf.inject && course.leads_upstream(policy) && !request.headers().contains_key(UPGRADE);
+    if page {
+        forms::prepare(request.headers_mut());
     }
-    forms::prepare(request.headers_mut());
-    let scheme = if course.secure { "https" } else { "http" };
-    let here = origin_of(&format!("{scheme}://{}", course.host));
-    let page = Page {
-        method: course.method.clone(),
-        path: course.uri.path_and_query().map_or_else(String::new, ToString::to_string),
-        origins: here.into_iter().chain([policy.app.base_url.origin.clone()]).collect(),
-        field: policy.csrf.field.clone(),
-        token: access.csrf_token(principal)?,
-    };
-    Ok(Due { page: Some(page), cookie })
+    Due { page, cookie }
 }
 
 /// Writes into the answer what is due.
-pub(crate) fn after(gate: &Gate, due: Due, response: Response<Body>) -> Response<Body> {
-    let mut response = match due.page {
-        Some(page) => forms::rewrite(response, &page),
-        None => response,
+///
+/// # Errors
+/// When there is no randomness for the token of a page.
+pub(crate) fn after(
+    gate: &Gate,
+    course: &Course,
+    due: Due,
+    response: Response<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let mut response = match by_session(course) {
+        Some(principal) if due.page && forms::is_page(&response, &course.method) => {
+            forms::rewrite(response, &page(gate, course, principal)?)
+        }
+        _ => response,
     };
     if let Some(line) = due.cookie {
         add_cookie(gate.policy(), &mut response, line);
     }
-    response
+    Ok(response)
+}
+
+fn by_session(course: &Course) -> Option<&Principal> {
+    course.principal.as_ref().filter(|principal| matches!(principal.via(), Via::Session(_)))
+}
+
+fn page(gate: &Gate, course: &Course, principal: &Principal) -> Result<Page, Refusal> {
+    let csrf = &gate.policy().csrf;
+    let scheme = if course.secure { "https" } else { "http" };
+    let here = origin_of(&format!("{scheme}://{}", course.host));
+    Ok(Page {
+        method: course.method.clone(),
+        path: course.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        origins: here.into_iter().chain([gate.policy().app.base_url.origin.clone()]).collect(),
+        field: csrf.field.clone(),
+        token: gate.parts().access.csrf_token(principal)?,
+    })
 }
 
 /// Who asks, as far as forgery goes.
