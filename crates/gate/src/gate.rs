@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use palisade_access::Access;
 use palisade_model::{Refusal, World};
 use palisade_policy::Policy;
@@ -13,7 +13,7 @@ use palisade_store::limiter::Limiter;
 use crate::stage::audit::Watch;
 use crate::stage::shield::{limit, seal};
 use crate::stage::{edge, refuse};
-use crate::{GateLayer, Metrics, Peer, Trail, wire};
+use crate::{GateLayer, Metrics, Peer, Trail};
 
 /// What a gate is made of.
 pub struct GateParts {
@@ -54,10 +54,9 @@ impl Gate {
         GateLayer(self.clone())
     }
 
-    /// Refuses what never became a request, with the last words on its connection: how the byte
-    /// stream's guard and the listener say no.
+    /// Refuses what never became a request: how the byte stream's guard and the listener say no.
     #[must_use]
-    pub fn turn_away(&self, refusal: &Refusal, peer: Peer) -> Bytes {
+    pub fn turn_away(&self, refusal: &Refusal, peer: Peer) -> Response<Bytes> {
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(peer);
         let mut watch = Watch::new(self.clone(), edge::receive(self, &request));
@@ -65,7 +64,7 @@ impl Gate {
         let mut response = refuse::write(refusal, &watch.course.id, false).map(Bytes::from);
         seal::seal(self, &watch.course, &mut response);
         watch.spoken(response.status());
-        wire::render::last_words(&response, self.parts().world.now())
+        response
     }
 
     pub(crate) fn policy(&self) -> &Policy {

@@ -1,1 +1,262 @@
 //! Where all parts meet: a policy becomes a running server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use palisade_access::Access;
+use palisade_gate::{Gate, GateParts, Metrics, Trail};
+use palisade_model::World;
+use palisade_policy::Policy;
+use palisade_policy::section::store::Database;
+use palisade_store::{Limiter, Location, Store};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::listener;
+use crate::service::health::{Health, Signs};
+use crate::service::upstream::Upstreams;
+use crate::service::{Services, metrics};
+
+/// How many subjects the limiter remembers at most.
+const LIMITER: usize = 1 << 17;
+
+/// How often the limiter's counters are saved: so much of them a crash forgets at most.
+const SNAPSHOT: Duration = Duration::from_secs(1);
+
+/// A running server.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where metrics are served.
+    pub metrics_address: Option<SocketAddr>,
+    /// The one-time link for the first administrator, as long as nobody can sign in.
+    pub first_link: Option<String>,
+    /// What it runs by.
+    pub policy: Arc<Policy>,
+    /// Who may do what.
+    pub access: Access,
+    /// What it remembers.
+    pub store: Store,
+    /// What it records.
+    pub trail: Trail,
+    signs: Arc<Signs>,
+    /// Takes requests, and ends first.
+    front: Crew,
+    /// Works beside the requests until the last of them is answered.
+    back: Crew,
+}
+
+/// Starts a server by this policy.
+///
+/// # Errors
+/// When the address is taken, the store cannot be opened, or keys cannot be made.
+pub async fn start(policy: Policy, world: World) -> anyhow::Result<Running> {
+    let address = policy.edge.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    start_on(listener, policy, world).await
+}
+
+/// Starts a server by this policy on a listener that is open already.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> anyhow::Result<Running> {
+    let policy = Arc::new(policy);
+    let address = listener.local_addr().context("the listener has no address")?;
+    let store = open_store(&policy, &world).await?;
+    let access = Access::open(Arc::clone(&policy), store.clone(), world.clone()).await?;
+    let metrics = Metrics::new(&policy);
+    let trail = Trail::open(store.clone(), &policy.audit, Arc::clone(&world.clock), &metrics)
+        .context("cannot open the events log")?;
+    let limiter = Arc::new(Limiter::new(LIMITER));
+    limiter.restore(&store.load_counters(world.now()).await.context("cannot read the limiter's counters")?);
+    let signs = Arc::new(Signs::default());
+    signs.counters_saved(world.now());
+
+    let mut back = Crew::new();
+    let metrics_address = serve_metrics(&policy, &metrics, &mut back).await?;
+    back.add(|stop| {
+        let access = access.clone();
+        async move { access.run(stop).await }
+    });
+    back.add(|stop| {
+        save_counters(Arc::clone(&limiter), store.clone(), world.clone(), Arc::clone(&signs), stop)
+    });
+
+    let upstreams = Arc::new(Upstreams::new(Arc::clone(&policy), access.clone()));
+    let health =
+        Health::new(store.clone(), trail.clone(), metrics.clone(), world.clone(), Arc::clone(&signs));
+    let services =
+        Services::new(Arc::clone(&policy), access.clone(), Arc::clone(&upstreams), health, world.clone());
+    let gate = Gate::new(GateParts {
+        policy: Arc::clone(&policy),
+        access: access.clone(),
+        limiter,
+        trail: trail.clone(),
+        metrics,
+        world: world.clone(),
+    });
+    let mut front = Crew::new();
+    front.add(|stop| async move { upstreams.run(stop).await });
+    front.add(|stop| serve(listener, &policy, gate, services, world, stop));
+
+    let first_link = first_link(&policy, &access).await?;
+    Ok(Running { address, metrics_address, first_link, policy, access, store, trail, signs, front, back })
+}
+
+impl Running {
+    /// Serves until the process is asked to stop (SIGTERM or SIGINT), then lets open requests end. Asked twice, it
+    /// stops at once.
+    pub async fn until_stopped(self) {
+        asked_to_stop().await;
+        tracing::info!("stopping: open requests may end");
+        tokio::select! {
+            () = self.shutdown() => {}
+            () = asked_to_stop() => tracing::warn!("stopped at once: asked twice"),
+        }
+    }
+
+    /// Takes no more connections, lets open requests end within the policy's time, and writes down what is left to
+    /// write.
+    pub async fn shutdown(self) {
+        self.signs.drain();
+        self.front.end().await;
+        self.back.end().await;
+        let trail = self.trail;
+        let _ = tokio::task::spawn_blocking(move || trail.flush()).await;
+        self.store.close().await;
+    }
+}
+
+/// Tasks that end together.
+struct Crew {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Crew {
+    fn new() -> Self {
+        Self { stop: watch::Sender::new(false), tasks: JoinSet::new() }
+    }
+
+    /// Adds a task that ends when the future that it is handed does.
+    fn add<F: Future<Output = ()> + Send + 'static>(&mut self, task: impl FnOnce(Stop) -> F) {
+        let mut stop = self.stop.subscribe();
+        let stop = Box::pin(async move {
+            // An error means that the crew is gone, which ends the task as well.
+            let _ = stop.wait_for(|stop| *stop).await;
+        });
+        self.tasks.spawn(task(stop));
+    }
+
+    async fn end(mut self) {
+        self.stop.send_replace(true);
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a part of the server failed");
+            }
+        }
+    }
+}
+
+/// Ready when it is time to stop.
+type Stop = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn open_store(policy: &Policy, world: &World) -> anyhow::Result<Store> {
+    let location = match &policy.store.database {
+        Database::Memory => Location::Memory,
+        Database::Sqlite(path) => Location::Sqlite(path.clone()),
+        Database::Postgres(url) => Location::Postgres(url.clone()),
+    };
+    Ok(Store::open(&location, world).await?)
+}
+
+async fn first_link(policy: &Policy, access: &Access) -> anyhow::Result<Option<String>> {
+    let token = access.first_administrator().await?;
+    Ok(token.map(|token| format!("{}/auth/link/{}", policy.app.base_url.origin, token.expose())))
+}
+
+async fn serve_metrics(
+    policy: &Policy,
+    counted: &Metrics,
+    crew: &mut Crew,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(address) = policy.edge.metrics_listen else { return Ok(None) };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot serve metrics on {address} (edge.metrics_listen)"))?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let counted = counted.clone();
+    crew.add(|stop| async move {
+        if let Err(error) = metrics::serve(listener, counted, stop).await {
+            tracing::error!(%error, "metrics are not served any more");
+        }
+    });
+    Ok(Some(address))
+}
+
+fn serve(
+    listener: TcpListener,
+    policy: &Policy,
+    gate: Gate,
+    services: Services,
+    world: World,
+    stop: Stop,
+) -> impl Future<Output = ()> + Send + 'static {
+    let settings = listener::Settings::from(&policy.edge);
+    let services = services.into_service();
+    let turning_away = gate.clone();
+    let on_refusal: listener::OnRefusal =
+        Arc::new(move |peer, refusal| turning_away.turn_away(refusal, peer));
+    let answer = move |request| {
+        let (gate, services) = (gate.clone(), services.clone());
+        async move { gate.handle(request, &services).await }
+    };
+    async move {
+        if let Err(error) = listener::serve(listener, settings, answer, on_refusal, world, stop).await {
+            tracing::error!(%error, "the listener failed");
+        }
+    }
+}
+
+/// Saves the limiter's counters each second, and at the end. A save that takes long makes the pause longer: it never
+/// takes more than a tenth of the time.
+async fn save_counters(limiter: Arc<Limiter>, store: Store, world: World, signs: Arc<Signs>, mut stop: Stop) {
+    let mut pause = SNAPSHOT;
+    let mut last = false;
+    while !last {
+        last = tokio::time::timeout(pause, &mut stop).await.is_ok();
+        let begun = Instant::now();
+        let now = world.now();
+        let rows = limiter.snapshot(now);
+        match store.save_counters(&rows).await {
+            Ok(()) => signs.counters_saved(now),
+            Err(error) => tracing::warn!(%error, "the limiter's counters cannot be saved"),
+        }
+        pause = SNAPSHOT.max(begun.elapsed() * 10);
+    }
+}
+
+#[cfg(unix)]
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the signals keep their usual meaning and end the process.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -3,7 +3,7 @@
 use palisade_model::{Denial, Refusal, RequestId, Timestamp, Token, digest};
 
 use crate::access::{Access, unknowable, unrandom};
-use crate::principal::Principal;
+use crate::principal::{Principal, Via};
 
 impl Access {
     /// Whose session this cookie is. `None` for a cookie that is no session, or not any more.
@@ -66,6 +66,23 @@ impl Access {
         let principal = Principal::of_token(&user, named.family, self.policy());
         parts.verified.remember(digest, principal.clone(), reading, named.expires_at);
         Ok(principal)
+    }
+
+    /// Whether the credential behind `principal` still holds: for connections that outlive their request, as a
+    /// WebSocket does. Asks the store, and is no use of the session. What cannot be known does not hold.
+    pub async fn lives(&self, principal: &Principal) -> bool {
+        match principal.via() {
+            Via::Session(_) => {
+                let found = self.store().session(principal.binding()).await;
+                found.ok().flatten().is_some_and(|(session, user)| {
+                    user.enabled && self.0.sessions.lives(&session, self.now())
+                })
+            }
+            Via::Token(family) => {
+                let found = self.store().family_live(family).await;
+                found.ok().flatten().is_some_and(|user| user.enabled && user.id == principal.user())
+            }
+        }
     }
 
     /// A CSRF token for a form or a meta tag, other text on each call (CSRF-2).

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
@@ -69,19 +69,6 @@ fn strip_prefix<'a>(path: &'a str, strip: &str) -> &'a str {
 pub(super) fn leave_behind(parts: &mut Parts) {
     hop::remove(&mut parts.headers);
     parts.headers.remove(EXPECT);
-    join_cookies(&mut parts.headers);
-}
-
-/// HTTP/2 lets a client split its cookies over several fields; HTTP/1.1 does not (RFC 9113 section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    let mut fields = headers.get_all(COOKIE).iter();
-    if fields.next().is_none() || fields.next().is_none() {
-        return;
-    }
-    let all: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(joined) = HeaderValue::from_bytes(&all.join(b"; ".as_slice())) {
-        headers.insert(COOKIE, joined);
-    }
 }
 
 /// Where the request comes from and what it is called (EDGE-3, EDGE-4, RFC 9110 section 7.6.3).
@@ -171,15 +158,6 @@ mod tests {
         assert_eq!(rewritten("", Some("/app"), "/apple"), "/apple");
         assert_eq!(rewritten("/base/v2", Some("/app"), "/app/x"), "/base/v2/x");
         assert_eq!(rewritten("/base", None, "/x?"), "/base/x?");
-    }
-
-    #[test]
-    fn split_cookies_become_one_field() {
-        let mut headers = HeaderMap::new();
-        headers.append(COOKIE, HeaderValue::from_static("a=1"));
-        headers.append(COOKIE, HeaderValue::from_static("b=2; c=3"));
-        join_cookies(&mut headers);
-        assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
     }
 
     #[test]

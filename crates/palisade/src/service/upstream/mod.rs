@@ -7,6 +7,247 @@ mod answer;
 mod failure;
 mod forward;
 mod hop;
+mod identity;
 mod link;
 mod outgoing;
 mod pool;
+mod websocket;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use palisade_access::{Access, Permit, Principal, Via};
+use palisade_gate::{Exchange, refused};
+use palisade_model::{Denial, Refusal};
+use palisade_policy::Policy;
+use palisade_policy::section::route::{Route, Target};
+use palisade_policy::section::upstream::{IdentityHeaders, Upstream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use answer::Answer;
+use failure::Failure;
+use forward::Rewrite;
+use outgoing::{Outgoing, Progress};
+use pool::{Lease, Pool};
+
+/// How often idle connections are looked through.
+const PRUNING: Duration = Duration::from_millis(500);
+
+const ASSERTION: HeaderName = HeaderName::from_static("x-palisade-assertion");
+
+/// Every application of the policy.
+pub struct Upstreams {
+    policy: Arc<Policy>,
+    access: Access,
+    applications: Vec<Application>,
+    /// By route: how its paths become the application's. `None` for a route that leads nowhere here.
+    rewrites: Vec<Option<(usize, Rewrite)>>,
+    stopping: watch::Sender<bool>,
+}
+
+struct Application {
+    pool: Arc<Pool>,
+    /// The Host field, unless the client's is passed on.
+    host: Option<HeaderValue>,
+    identity: IdentityHeaders,
+    assertion: bool,
+}
+
+impl Application {
+    fn new(upstream: &Upstream) -> Self {
+        Self {
+            pool: Pool::new(upstream),
+            host: (!upstream.preserve_host)
+                .then(|| HeaderValue::from_str(&upstream.authority).ok())
+                .flatten(),
+            identity: upstream.identity,
+            assertion: upstream.assertion,
+        }
+    }
+}
+
+impl Upstreams {
+    /// From the policy. Connects to nothing yet.
+    #[must_use]
+    pub fn new(policy: Arc<Policy>, access: Access) -> Self {
+        let applications = policy.upstreams.iter().map(Application::new).collect();
+        let rewrites = policy.routes.rows.iter().map(|route| rewrite(&policy, route)).collect();
+        Self { policy, access, applications, rewrites, stopping: watch::Sender::new(false) }
+    }
+
+    /// Carries a request that the gate let through to its application, and the answer back.
+    pub async fn handle(
+        &self,
+        request: Request<Body>,
+        route: &Route,
+        exchange: &Exchange,
+        permit: &Permit,
+    ) -> Response<Body> {
+        match self.carry(request, route, exchange, permit).await {
+            Ok(response) => response,
+            Err(refusal) => refused(refusal),
+        }
+    }
+
+    async fn carry(
+        &self,
+        request: Request<Body>,
+        route: &Route,
+        exchange: &Exchange,
+        permit: &Permit,
+    ) -> Result<Response<Body>, Refusal> {
+        let Some(Some((index, rewrite))) = self.rewrites.get(route.index) else {
+            return Err(no_application());
+        };
+        let Some(application) = self.applications.get(*index) else { return Err(no_application()) };
+
+        let (mut parts, body) = request.into_parts();
+        let client = self.upgrade_of(&mut parts, route, exchange, permit)?;
+        parts.uri = rewrite.apply(&parts.uri)?;
+        forward::leave_behind(&mut parts);
+        forward::introduce(&mut parts, exchange, rewrite.strip.as_deref());
+        forward::address_to(&mut parts.headers, application.host.as_ref(), exchange);
+        if let Some(principal) = permit.principal() {
+            identity::write(&mut parts.headers, application.identity, principal);
+            if application.assertion {
+                self.assert(&mut parts, principal, exchange)?;
+            }
+        }
+        if client.is_some() {
+            forward::ask_for_websocket(&mut parts.headers);
+        }
+        parts.extensions.clear();
+        let body = Outgoing::new(body);
+        let progress = body.progress();
+        forward::frame(&mut parts.headers, progress.is_some());
+
+        let send = application.pool.send(Request::from_parts(parts, body));
+        let (response, lease) = within(route.timeout, progress.as_ref(), send).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(answer(response, lease));
+        }
+        let Some(client) = client else { return Err(Failure::Switched.into()) };
+        let ends = websocket::Ends {
+            stopping: self.stopping.subscribe(),
+            lives: self.liveness(permit.principal().cloned()),
+        };
+        Ok(websocket::join(response, lease, client, ends).await?)
+    }
+
+    /// The client's connection, if this request may take it over as a WebSocket. Elsewhere the wish to upgrade is
+    /// left behind with the other hop-by-hop fields, and the application answers an ordinary request.
+    fn upgrade_of(
+        &self,
+        parts: &mut http::request::Parts,
+        route: &Route,
+        exchange: &Exchange,
+        permit: &Permit,
+    ) -> Result<Option<OnUpgrade>, Refusal> {
+        let client = parts.extensions.remove::<OnUpgrade>();
+        let wanted = route.upgrade
+            && parts.method == Method::GET
+            && parts.version == Version::HTTP_11
+            && hop::asks_for_websocket(&parts.headers);
+        if !wanted {
+            return Ok(None);
+        }
+        if permit.principal().is_some_and(|principal| matches!(principal.via(), Via::Session(_))) {
+            let cors = route.cors.as_ref().or(self.policy.shield.cors.as_ref());
+            websocket::check_origin(&parts.headers, exchange, &self.policy.app.base_url, cors)?;
+        }
+        Ok(client)
+    }
+
+    /// Adds the signed word about who is asking. An application that relies on it must not go without.
+    fn assert(
+        &self,
+        parts: &mut http::request::Parts,
+        principal: &Principal,
+        exchange: &Exchange,
+    ) -> Result<(), Refusal> {
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        let signed = self.access.assertion(principal, parts.method.as_str(), target, &exchange.id);
+        let value = signed.and_then(|text| HeaderValue::try_from(text).ok());
+        let value = value.ok_or_else(|| Refusal::new(Denial::Internal, "the assertion cannot be signed"))?;
+        parts.headers.insert(ASSERTION, value);
+        Ok(())
+    }
+
+    /// Whether the credential that opened a socket still holds.
+    fn liveness(
+        &self,
+        principal: Option<Principal>,
+    ) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync + 'static {
+        let access = self.access.clone();
+        move || {
+            let (access, principal) = (access.clone(), principal.clone());
+            Box::pin(async move {
+                match principal {
+                    Some(principal) => access.lives(&principal).await,
+                    None => true,
+                }
+            })
+        }
+    }
+
+    /// Looks after idle connections until `stop`, then closes the open WebSockets.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        while timeout(PRUNING, &mut stop).await.is_err() {
+            for application in &self.applications {
+                application.pool.prune();
+            }
+        }
+        self.stopping.send_replace(true);
+    }
+}
+
+fn rewrite(policy: &Policy, route: &Route) -> Option<(usize, Rewrite)> {
+    let Target::Upstream { index, strip, prefix } = &route.target else { return None };
+    let base = &policy.upstreams.get(*index)?.base_path;
+    let front = format!("{base}{}", prefix.as_deref().unwrap_or_default());
+    Some((*index, Rewrite { front: front.trim_end_matches('/').to_owned(), strip: strip.clone() }))
+}
+
+fn no_application() -> Refusal {
+    Refusal::new(Denial::Internal, "a route to an application that is not there")
+}
+
+/// The head of the answer within the route's time. While the client's body still flows the time does not run.
+async fn within(
+    limit: Duration,
+    progress: Option<&Progress>,
+    send: impl Future<Output = Result<(Response<Incoming>, Lease), Failure>>,
+) -> Result<(Response<Incoming>, Lease), Failure> {
+    let mut send = pin!(send);
+    let mut wait = limit;
+    loop {
+        match timeout(wait, &mut send).await {
+            Ok(outcome) => return outcome,
+            Err(_) => match progress.map(Progress::pause).and_then(|pause| limit.checked_sub(pause)) {
+                Some(left) if !left.is_zero() => wait = left,
+                _ => return Err(Failure::AnswerTimeout),
+            },
+        }
+    }
+}
+
+/// The answer as the client gets it.
+fn answer(response: Response<Incoming>, lease: Lease) -> Response<Body> {
+    let (mut head, incoming) = response.into_parts();
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        // Where both are there the length is void (RFC 9112 section 6.3).
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    hop::remove(&mut head.headers);
+    head.version = Version::HTTP_11;
+    Response::from_parts(head, Body::new(Answer::new(incoming, lease)))
+}

@@ -1,0 +1,10 @@
+//! The whole program, driven as users drive it: over sockets, before real listeners.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod health;
+mod proxy;
+mod proxy_failure;
+mod proxy_headers;
+mod proxy_stream;
+mod proxy_websocket;
+mod support;
