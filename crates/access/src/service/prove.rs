@@ -28,10 +28,10 @@ impl Access {
         } else {
             self.store().user_by_login(login).await.map_err(unknowable)?
         };
-        let stored = known.as_ref().filter(|user| user.enabled).and_then(|user| user.password.as_deref());
-        let verdict = self.0.passwords.verify(password, stored).await?;
-        let proven = known.as_ref().filter(|user| user.enabled && user.password.is_some());
-        match (verdict, proven) {
+        let able = known.as_ref().filter(|user| user.enabled);
+        let verdict =
+            self.0.passwords.verify(password, able.and_then(|user| user.password.as_deref())).await?;
+        match (verdict, able) {
             (Verdict::Right, Some(user)) => Ok(user.clone()),
             (Verdict::RightButStale, Some(user)) => Ok(self.renew(user.clone(), password).await),
             _ => Err(self.failed(known.as_ref(), origin).await),

@@ -176,23 +176,35 @@ async fn the_same_letters_typed_on_another_keyboard_are_the_same_password() {
     assert!(house.access.sign_in("zoe", &composed, &origin(), None).await.is_ok());
 }
 
-/// The password is proven, and while it was being hashed an administrator disabled the user.
+/// The old password is being proven when the user is disabled, or the password is set anew.
 // proves: ID-8
 #[tokio::test]
-async fn who_is_disabled_while_signing_in_gets_no_live_session() {
-    let house = Arc::new(House::with("[identify.passwords]\nmemory = \"16MiB\"\npasses = 3").await);
-    let user = house.user("alice", &["user"]).await;
-    let signing_in = tokio::spawn({
-        let house = house.clone();
-        async move { house.access.sign_in("alice", &secret(GOOD), &origin(), None).await }
-    });
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    house.access.disable(user, None, &Origin::default()).await.unwrap();
-    if let Ok(new) = signing_in.await.unwrap() {
-        // It was quicker than the administrator: then the session ended with the user.
-        assert!(house.access.session(new.cookie.expose()).await.unwrap().is_none());
+async fn what_changes_while_somebody_signs_in_is_seen() {
+    for change in ["disable", "password"] {
+        let house = Arc::new(House::with("[identify.passwords]\nmemory = \"16MiB\"\npasses = 6").await);
+        let user = house.user("alice", &["user"]).await;
+        let by_cookie = tokio::spawn({
+            let house = house.clone();
+            async move { house.access.sign_in("alice", &secret(GOOD), &origin(), None).await }
+        });
+        let by_token = tokio::spawn({
+            let house = house.clone();
+            async move { house.access.sign_in_tokens("alice", &secret(GOOD), &origin()).await }
+        });
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        match change {
+            "disable" => house.access.disable(user, None, &Origin::default()).await.unwrap(),
+            _ => house.store.set_password(user, "another", house.world.now(), 0, None, vec![]).await.unwrap(),
+        }
+        // If one was quicker than the change, what it gave ended with the change.
+        if let Ok(new) = by_cookie.await.unwrap() {
+            assert!(house.access.session(new.cookie.expose()).await.unwrap().is_none(), "{change}");
+        }
+        if let Ok(new) = by_token.await.unwrap() {
+            assert!(house.access.bearer(&new.access).await.is_err(), "{change}");
+        }
+        assert_eq!(house.store.sessions_of(user).await.unwrap(), [], "{change}");
     }
-    assert_eq!(house.store.sessions_of(user).await.unwrap(), []);
 }
 
 // proves: ID-1

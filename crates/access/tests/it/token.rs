@@ -201,6 +201,7 @@ async fn an_old_refresh_token_revokes_the_whole_family_and_says_so_once() {
     assert!(!refused(&house, &next.access).await);
     house.clock.advance(Duration::from_secs(11));
     tokio::time::sleep(Duration::from_millis(350)).await;
+    assert!(!refused(&house, &next.access).await, "in the cache again, after the poll");
 
     let refusal = house.access.refresh(stolen.refresh.expose(), &origin()).await.unwrap_err();
     assert_eq!((refusal.denial, refusal.why.as_ref()), (Denial::CredentialInvalid, TOKEN_REUSED));
