@@ -3,3 +3,5 @@
 
 mod forms;
 mod forms_stream;
+mod house;
+mod refusals;
