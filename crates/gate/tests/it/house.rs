@@ -107,8 +107,10 @@ impl House {
 
     pub async fn from_policy(toml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let environment: Environment = [("SECRET_KEY", "0123456789abcdef0123456789abcdef")].into_iter().collect();
-        let mut policy = Policy::from_toml("test", toml, &environment).unwrap_or_else(|e| panic!("{e}")).policy;
+        let environment: Environment =
+            [("SECRET_KEY", "0123456789abcdef0123456789abcdef")].into_iter().collect();
+        let mut policy =
+            Policy::from_toml("test", toml, &environment).unwrap_or_else(|e| panic!("{e}")).policy;
         policy.store.data_dir = folder.path().to_owned();
         let events = folder.path().join("events.log");
         policy.audit.events_file = Some(events.clone());
@@ -129,7 +131,8 @@ impl House {
         };
         let gate = Gate::new(parts);
         let (hits, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None)));
-        let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(Box::new(|_| Response::new(Body::from("served")))));
+        let answer: Arc<Mutex<Answer>> =
+            Arc::new(Mutex::new(Box::new(|_| Response::new(Body::from("served")))));
         let (counted, kept, answers) = (hits.clone(), seen.clone(), answer.clone());
         let serve = move |_: Allowed, request: Request<Body>| {
             counted.fetch_add(1, Ordering::SeqCst);
@@ -196,7 +199,8 @@ impl House {
             password: Some(Secret::new(PASSWORD)),
         };
         self.access.create_user(new, None, &Origin::default()).await.unwrap();
-        let session = self.access.sign_in(name, &Secret::new(PASSWORD), &Origin::default(), None).await.unwrap();
+        let session =
+            self.access.sign_in(name, &Secret::new(PASSWORD), &Origin::default(), None).await.unwrap();
         session.cookie.expose().to_owned()
     }
 

@@ -12,7 +12,11 @@ async fn refused(house: &House, ask: Ask, status: u16, code: &str) -> Got {
     let got = house.send(ask).await;
     assert_eq!((got.status(), house.hits()), (status, hits), "{code}: {got:?}");
     let problem = got.problem();
-    assert_eq!((problem["code"].as_str(), problem["status"].as_u64()), (Some(code), Some(status.into())), "{problem}");
+    assert_eq!(
+        (problem["code"].as_str(), problem["status"].as_u64()),
+        (Some(code), Some(status.into())),
+        "{problem}"
+    );
     assert_eq!(problem["request_id"], got.header("x-request-id"));
     assert_eq!(problem["type"], format!("urn:palisade:{code}"));
     assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
@@ -29,13 +33,21 @@ async fn refused(house: &House, ask: Ask, status: u16, code: &str) -> Got {
 #[tokio::test]
 async fn a_host_that_is_not_served_gets_421_and_no_page() {
     let house = House::usual().await;
-    for host in ["evil.example", "app.example.evil.example", "app.example@evil.example", "", "app.example:80:80"] {
+    for host in
+        ["evil.example", "app.example.evil.example", "app.example@evil.example", "", "app.example:80:80"]
+    {
         let status = if host.contains('@') || host.is_empty() || host.contains(":80:") { 400 } else { 421 };
         let code = if status == 421 { "edge.host" } else { "edge.malformed" };
         refused(&house, Ask::get("/open/x").header("host", host), status, code).await;
     }
     refused(&house, Ask::get("/open/x").without("host"), 400, "edge.malformed").await;
-    refused(&house, Ask::get("https://evil.example/open/x").header("host", "app.example"), 400, "edge.ambiguous").await;
+    refused(
+        &house,
+        Ask::get("https://evil.example/open/x").header("host", "app.example"),
+        400,
+        "edge.ambiguous",
+    )
+    .await;
     assert_eq!(house.send(Ask::get("/open/x").header("host", "APP.example:8443")).await.status(), 200);
 }
 
@@ -43,10 +55,18 @@ async fn a_host_that_is_not_served_gets_421_and_no_page() {
 #[tokio::test]
 async fn what_could_be_read_in_two_ways_is_refused() {
     let house = House::usual().await;
-    for path in ["/open/%2e%2e/admin", "/open/..%2fadmin", "/open/%252e%252e/admin", "/open//admin", "/open/a%00"] {
+    for path in
+        ["/open/%2e%2e/admin", "/open/..%2fadmin", "/open/%252e%252e/admin", "/open//admin", "/open/a%00"]
+    {
         refused(&house, Ask::get(path), 400, "edge.path").await;
     }
-    for name in ["X-HTTP-Method-Override", "X_HTTP_Method_Override", "X-HTTP-Method", "X-Method-Override", "x_method.override"] {
+    for name in [
+        "X-HTTP-Method-Override",
+        "X_HTTP_Method_Override",
+        "X-HTTP-Method",
+        "X-Method-Override",
+        "x_method.override",
+    ] {
         refused(&house, Ask::post("/open/x").header(name, "DELETE"), 400, "edge.method_override").await;
     }
     for method in ["TRACE", "CONNECT", "PROPFIND", "get"] {
@@ -77,7 +97,11 @@ async fn roles_decide_and_hidden_things_do_not_show() {
     assert_eq!(house.send(Ask::get("/in/x").signed_in(&session)).await.status(), 200);
 
     let nothing = house.send(Ask::get("/nothing").signed_in(&session)).await;
-    for hidden in [Ask::get("/secret"), Ask::get("/secret").signed_in(&session), Ask::post("/secret").signed_in(&session)] {
+    for hidden in [
+        Ask::get("/secret"),
+        Ask::get("/secret").signed_in(&session),
+        Ask::post("/secret").signed_in(&session),
+    ] {
         let got = refused(&house, hidden, 404, "edge.route").await;
         let names = |got: &Got| {
             let mut names: Vec<_> = got.parts.headers.keys().map(ToString::to_string).collect();
@@ -96,7 +120,13 @@ async fn a_body_over_the_limit_is_refused_by_its_length_or_cut_off() {
     let house = House::usual().await;
     let long = Ask::post("/open/x").header("content-length", "1025").body(vec![b'x'; 1025]);
     refused(&house, long, 413, "edge.body_size").await;
-    assert_eq!(house.send(Ask::post("/open/x").header("content-length", "1024").body(vec![b'x'; 1024])).await.status(), 200);
+    assert_eq!(
+        house
+            .send(Ask::post("/open/x").header("content-length", "1024").body(vec![b'x'; 1024]))
+            .await
+            .status(),
+        200
+    );
 
     // Of unknown length, it reaches the service, which never sees the end of it.
     let chunks = |n: usize| {
@@ -114,7 +144,8 @@ async fn a_body_over_the_limit_is_refused_by_its_length_or_cut_off() {
 async fn a_body_that_breaks_off_is_the_clients_fault() {
     let house = House::usual().await;
     let half = vec![Ok(Bytes::from_static(b"half")), Err(std::io::Error::other("reset"))];
-    let got = house.send(Ask::post("/open/x").body(Body::from_stream(futures_util::stream::iter(half)))).await;
+    let got =
+        house.send(Ask::post("/open/x").body(Body::from_stream(futures_util::stream::iter(half)))).await;
     assert_eq!((got.status(), got.problem()["code"].as_str()), (400, Some("edge.body_incomplete")));
 }
 
@@ -181,7 +212,8 @@ async fn the_way_to_sign_in_never_leads_to_another_site() {
 #[tokio::test]
 async fn head_is_refused_like_get_without_a_body() {
     let house = House::usual().await;
-    let (get, head) = (house.send(Ask::get("/nothing")).await, house.send(Ask::new("HEAD", "/nothing")).await);
+    let (get, head) =
+        (house.send(Ask::get("/nothing")).await, house.send(Ask::new("HEAD", "/nothing")).await);
     assert_eq!((head.status(), head.body.as_str()), (404, ""));
     assert_eq!(head.header("content-type"), get.header("content-type"));
     assert_eq!(head.header("content-length"), get.header("content-length"));
