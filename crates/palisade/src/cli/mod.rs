@@ -1,10 +1,51 @@
 //! The command line.
+//!
+//! Findings and answers go to standard output, everything else to standard error. Exit codes: 0 all is well,
+//! 1 findings, 2 usage or configuration, 3 it could not be told.
+
+mod args;
+mod audit;
+mod check;
+mod context;
+mod dotenv;
+mod explain;
+mod failure;
+mod serve;
+mod terminal;
+mod user;
 
 use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, AuditCommand, Command};
+use context::Context;
+use failure::{Failure, Outcome};
+use terminal::Terminal;
 
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn run() -> ExitCode {
-    eprintln!("palisade: no command is known yet");
-    ExitCode::from(2)
+    // clap exits with 2 for a usage error and 0 for --help, which is what is wanted.
+    let args = Args::parse();
+    let terminal = Terminal::of_process();
+    match act(args, &terminal) {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            failure.print(&terminal);
+            failure.outcome().into()
+        }
+    }
+}
+
+fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let context = || Context::new(args.policy);
+    match args.command {
+        Command::Serve => serve::run(&context()?, terminal),
+        Command::Demo(ports) => serve::demo(&ports),
+        Command::Explain(question) => explain::run(&context()?, &question, terminal),
+        Command::Check { format } => check::run(&context()?, format, terminal),
+        Command::User(command) => user::run(&context()?, command, terminal),
+        Command::Audit(AuditCommand::Verify { format }) => audit::verify(&context()?, format, terminal),
+    }
 }

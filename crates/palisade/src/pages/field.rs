@@ -44,13 +44,13 @@ impl<'a> Field<'a> {
     /// The present password, to change it.
     #[must_use]
     pub const fn current_password() -> Self {
-        Self::new("current", "Current password", "password", "current-password")
+        Self::new("old_password", "Current password", "password", "current-password")
     }
 
     /// A password to be, with the rules for it.
     #[must_use]
-    pub const fn new_password(label: &'static str, rules: &'a str) -> Self {
-        let mut field = Self::new("password", label, "password", "new-password");
+    pub const fn new_password(name: &'static str, label: &'static str, rules: &'a str) -> Self {
+        let mut field = Self::new(name, label, "password", "new-password");
         field.hint = rules;
         field
     }

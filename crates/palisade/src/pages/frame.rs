@@ -43,7 +43,7 @@ impl<'a> Frame<'a> {
 
     /// Whether the summary can link to that field.
     pub(super) fn has_field(&self, field: &str) -> bool {
-        matches!(field, "login" | "password" | "current" | "name" | "email")
+        matches!(field, "login" | "password" | "old_password" | "new_password" | "name" | "email")
     }
 
     /// Whether that field is to be corrected.

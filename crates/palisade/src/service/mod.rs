@@ -21,7 +21,6 @@ use palisade_policy::Policy;
 use palisade_policy::section::route::{Service, Target};
 use tower::ServiceExt as _;
 
-use assets::Assets;
 use health::Health;
 use upstream::Upstreams;
 
@@ -31,7 +30,6 @@ pub struct Services {
     access: Access,
     upstreams: Arc<Upstreams>,
     identity: Router,
-    assets: Arc<Assets>,
     health: Health,
 }
 
@@ -43,11 +41,10 @@ impl Services {
         access: Access,
         upstreams: Arc<Upstreams>,
         health: Health,
-        _world: World,
+        world: World,
     ) -> Self {
-        let assets = Arc::new(Assets::new());
-        let identity = Router::new();
-        Self { policy, access, upstreams, identity, assets, health }
+        let identity = identity::router(Arc::clone(&policy), access.clone(), world);
+        Self { policy, access, upstreams, identity, health }
     }
 
     /// The services as the gate calls them.
@@ -84,9 +81,7 @@ impl Services {
             },
             Target::Service(Service::Health) => self.health.answer(request.uri().path()).await,
             Target::Service(Service::Keys) => keys::answer(&self.access),
-            Target::Service(Service::Assets) => self.assets.get(request.uri().path()).unwrap_or_else(|| {
-                refused(Refusal::new(Denial::RouteUnknown, "there is no asset of this name"))
-            }),
+            Target::Service(Service::Assets) => assets::answer(request.uri().path()),
         }
     }
 }

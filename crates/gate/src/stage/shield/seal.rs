@@ -2,7 +2,8 @@
 
 use axum::body::Body;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LINK, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LINK, REFERRER_POLICY, SERVER, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use palisade_model::Denial;
@@ -58,8 +59,13 @@ pub(crate) fn seal<B>(gate: &Gate, course: &Course, response: &mut Response<B>) 
     let shield = &gate.policy().shield;
     let csp = own_policy(response);
     let headers = response.headers_mut();
+    // A page of Palisade's own knows best whether its address holds a secret.
+    let quiet = csp.as_ref().and_then(|_| headers.get(REFERRER_POLICY).cloned());
     for (name, value) in &shield.headers {
         headers.insert(name, value.clone());
+    }
+    if let Some(quiet) = quiet {
+        headers.insert(REFERRER_POLICY, quiet);
     }
     for (name, value) in &shield.default_headers {
         if !headers.contains_key(name) {

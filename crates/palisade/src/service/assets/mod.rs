@@ -1,55 +1,37 @@
 //! What Palisade's own pages need: one style sheet, named by its digest so that it can be kept for ever.
 
+use std::sync::LazyLock;
+
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, header};
 use data_encoding::HEXLOWER;
+use palisade_gate::refused;
+use palisade_model::Denial;
 use palisade_model::digest::sha256;
 
 use crate::pages::STYLESHEET;
 
-/// The assets, with their names made once at start.
-#[derive(Clone, Debug)]
-pub struct Assets {
-    stylesheet: String,
-}
-
-impl Default for Assets {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Assets {
-    /// The folder that assets are served from.
-    pub const FOLDER: &str = "/.palisade/assets/";
-
-    /// Names every asset by the first 64 bits of its SHA-256.
-    #[must_use]
-    pub fn new() -> Self {
+/// The path of the style sheet, with the first 64 bits of its SHA-256.
+#[must_use]
+pub fn stylesheet() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| {
         let digest = HEXLOWER.encode(&sha256(&[STYLESHEET.as_bytes()]));
-        Self { stylesheet: format!("{}palisade.{}.css", Self::FOLDER, digest.get(..16).unwrap_or(&digest)) }
-    }
+        format!("/.palisade/assets/palisade.{}.css", digest.get(..16).unwrap_or(&digest))
+    });
+    &PATH
+}
 
-    /// The path of the style sheet.
-    #[must_use]
-    pub fn stylesheet(&self) -> &str {
-        &self.stylesheet
+/// The asset at that path.
+#[must_use]
+pub fn answer(path: &str) -> Response<Body> {
+    if path != stylesheet() {
+        return refused(Denial::RouteUnknown.into());
     }
-
-    /// The asset at that path; `None` when there is none.
-    #[must_use]
-    pub fn get(&self, path: &str) -> Option<Response<Body>> {
-        if path != self.stylesheet {
-            return None;
-        }
-        let mut response = Response::new(Body::from(STYLESHEET));
-        *response.status_mut() = StatusCode::OK;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
-        headers
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
-        Some(response)
-    }
+    let mut response = Response::new(Body::from(STYLESHEET));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    response
 }
 
 #[cfg(test)]
@@ -58,13 +40,12 @@ mod tests {
 
     #[test]
     fn a_name_is_its_contents_and_no_other_name_is_served() {
-        let assets = Assets::new();
-        let response = assets.get(assets.stylesheet()).unwrap();
+        let response = answer(stylesheet());
         assert!(response.headers()[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
         for other in
             ["/.palisade/assets/", "/.palisade/assets/palisade.css", "/.palisade/assets/../palisade.toml"]
         {
-            assert!(assets.get(other).is_none(), "{other}");
+            assert_eq!(answer(other).status(), 404, "{other}");
         }
     }
 }

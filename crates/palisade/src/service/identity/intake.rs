@@ -7,6 +7,7 @@ use std::fmt;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
+use palisade_gate::wire::of_error;
 use palisade_model::{Denial, FieldFault, Refusal, Secret};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
@@ -135,7 +136,11 @@ fn speech(headers: &HeaderMap) -> Result<Speech, Refusal> {
     }
 }
 
+/// Why a body could not be read: whatever the layers under it have found out.
 fn unread(error: &axum::Error) -> Refusal {
+    if let Some(violation) = of_error(error) {
+        return violation.into();
+    }
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(inner) = cause {
         if let Some(refusal) = inner.downcast_ref::<Refusal>() {

@@ -1,6 +1,108 @@
-//! Sign-in, sign-up, sign-out and the account, as pages and as JSON.
+//! Sign-in, sign-up, sign-out and the account, as pages for people and as JSON for programs.
+//!
+//! Every handler takes [`Allowed`](palisade_gate::Allowed): mounted without the gate it fails closed. What is refused is refused with one of
+//! the closed list, either through [`refused`] or, where a person can correct a form, as the form again.
 
+mod account;
 mod cookies;
 mod device;
 mod intake;
+mod link;
 mod next;
+mod reply;
+mod sessions;
+mod sign_in;
+mod sign_out;
+mod sign_up;
+mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+use palisade_access::Access;
+use palisade_gate::refused;
+use palisade_model::{Refusal, World};
+use palisade_policy::Policy;
+use palisade_policy::section::identify::Passwords;
+
+use super::assets;
+use crate::pages::Frame;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+struct Desk {
+    policy: Arc<Policy>,
+    access: Access,
+    world: World,
+    /// The password rules in words, for the forms that set one.
+    rules: Arc<str>,
+}
+
+/// The routes of the service. They have to stand behind the gate.
+pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
+    let rules = rules(&policy.identify.passwords).into();
+    let desk = Desk { policy, access, world, rules };
+    Router::new()
+        .route("/auth/login", get(sign_in::page).post(sign_in::submit))
+        .route("/auth/register", get(sign_up::page).post(sign_up::submit))
+        .route("/auth/logout", post(sign_out::browser))
+        .route("/auth/link/{token}", get(link::page).post(link::submit))
+        .route("/account", get(account::page))
+        .route("/account/password", post(account::change_password))
+        .route("/account/sessions/end", post(account::end_sessions))
+        .route("/api/v1/auth/login", post(sign_in::submit))
+        .route("/api/v1/auth/register", post(sign_up::submit))
+        .route("/api/v1/auth/refresh", post(tokens::refresh))
+        .route("/api/v1/auth/logout", post(sign_out::program))
+        .route("/api/v1/auth/me", get(sessions::me))
+        .route("/api/v1/auth/csrf", get(sessions::csrf))
+        .route("/api/v1/auth/sessions", get(sessions::list).delete(sessions::end_others))
+        .route("/api/v1/auth/sessions/{id}", delete(sessions::end))
+        .with_state(desk)
+}
+
+impl Desk {
+    fn frame<'a>(&'a self, nonce: &'a str) -> Frame<'a> {
+        Frame::new(&self.policy.app.name, nonce, assets::stylesheet())
+    }
+}
+
+/// A handler's no.
+struct No(Refusal);
+
+impl<T: Into<Refusal>> From<T> for No {
+    fn from(refusal: T) -> Self {
+        Self(refusal.into())
+    }
+}
+
+impl axum::response::IntoResponse for No {
+    fn into_response(self) -> axum::response::Response {
+        refused(self.0)
+    }
+}
+
+type Answer = Result<axum::response::Response, No>;
+
+/// The password rules as one hint.
+fn rules(rules: &Passwords) -> String {
+    let asked: Vec<&str> = [
+        (rules.upper, "an upper-case letter"),
+        (rules.lower, "a lower-case letter"),
+        (rules.digit, "a digit"),
+        (rules.special, "a special character"),
+    ]
+    .into_iter()
+    .filter_map(|(on, words)| on.then_some(words))
+    .collect();
+    let mut text = format!("At least {} characters", rules.min_length);
+    if let Some((last, others)) = asked.split_last() {
+        let list =
+            if others.is_empty() { (*last).to_owned() } else { format!("{} and {last}", others.join(", ")) };
+        text.push_str(", with ");
+        text.push_str(&list);
+    }
+    text.push_str(". Nothing that is easy to guess, and not your name or e-mail.");
+    text
+}

@@ -1,0 +1,144 @@
+//! What every command stands on: the policy, the environment, the store.
+
+use std::future::Future;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use palisade_access::Access;
+use palisade_model::{Environment, World};
+use palisade_policy::section::app::Deployment;
+use palisade_policy::section::store::Database;
+use palisade_policy::{Checked, Diagnostics, FILE, Policy};
+use palisade_store::{Location, Store, StoreError};
+
+use super::dotenv;
+use super::failure::Failure;
+
+/// The variables of development, beside the policy.
+const DOTENV: &str = ".env";
+
+/// What every command stands on.
+pub(super) struct Context {
+    policy_file: Option<PathBuf>,
+    real: Environment,
+    mixed: Option<Environment>,
+}
+
+impl Context {
+    /// From the process's own environment, with `.env` under it.
+    ///
+    /// # Errors
+    /// When there is a `.env` that cannot be read as one.
+    pub(super) fn new(policy_file: Option<PathBuf>) -> Result<Self, Failure> {
+        let real = Environment::of_process();
+        let mixed = if production(&real) { None } else { mix(&real, Path::new(DOTENV))? };
+        Ok(Self { policy_file, real, mixed })
+    }
+
+    /// The policy, checked, and the world to use it in. In production `.env` counts for nothing, whether the
+    /// environment says that it is production or the policy does.
+    pub(super) fn checked(&self) -> Result<(Checked, World), Diagnostics> {
+        if let Some(mixed) = &self.mixed {
+            let checked = Policy::load(self.policy_file.as_deref(), mixed)?;
+            if checked.policy.app.environment != Deployment::Production {
+                return Ok((checked, world(mixed)));
+            }
+        }
+        let checked = Policy::load(self.policy_file.as_deref(), &self.real)?;
+        Ok((checked, world(&self.real)))
+    }
+
+    /// What the policy's file is called, for people.
+    pub(super) fn policy_name(&self) -> PathBuf {
+        self.policy_file.clone().unwrap_or_else(|| PathBuf::from(FILE))
+    }
+
+    /// Whether there is no policy, so that the development default stands in for one.
+    pub(super) fn by_default(&self) -> bool {
+        self.policy_file.is_none() && !Path::new(FILE).exists()
+    }
+
+    /// The policy, for a command that only needs a right one.
+    pub(super) fn policy(&self, colour: bool) -> Result<(Policy, World), Failure> {
+        match self.checked() {
+            Ok((checked, world)) => Ok((checked.policy, world)),
+            Err(diagnostics) => Err(Failure::diagnostics(diagnostics.render(colour))),
+        }
+    }
+}
+
+fn production(environment: &Environment) -> bool {
+    environment.get("ENVIRONMENT").is_some_and(|value| value.eq_ignore_ascii_case("production"))
+}
+
+fn world(environment: &Environment) -> World {
+    World { environment: Arc::new(environment.clone()), ..World::real() }
+}
+
+/// The file's variables under the real ones, which they never override.
+fn mix(real: &Environment, file: &Path) -> Result<Option<Environment>, Failure> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::usage(format_args!("{DOTENV} cannot be read: {error}"))),
+    };
+    let found = dotenv::parse(&text).map_err(|wrong| Failure::usage(format_args!("{DOTENV}, {wrong}")))?;
+    let mixed: Environment = found
+        .into_iter()
+        .chain(real.iter().map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .collect();
+    if production(&mixed) {
+        return Err(Failure::usage("ENVIRONMENT=production stands in .env, which is for development alone")
+            .remedy("set it in the real environment, and the secrets with it"));
+    }
+    Ok(Some(mixed))
+}
+
+/// Runs a command that waits for the store.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unknown(format_args!("no thread can be started: {error}")))?
+        .block_on(work)
+}
+
+/// The policy's store. `make` says whether a new SQLite file may be made.
+pub(super) async fn open_store(policy: &Policy, world: &World, make: bool) -> Result<Store, Failure> {
+    let location = match &policy.store.database {
+        Database::Sqlite(path) => {
+            if !make && !path.exists() {
+                return Err(Failure::unknown(format_args!("there is no store at {}", path.display()))
+                    .remedy("start the server once, or add a user: either makes it"));
+            }
+            Location::Sqlite(path.clone())
+        }
+        Database::Memory => {
+            return Err(Failure::usage(
+                "this policy keeps its users in memory, where only the running server sees them",
+            )
+            .remedy("set store.database to a file, as \"sqlite:palisade-data/palisade.db\""));
+        }
+        Database::Postgres(url) => Location::Postgres(url.clone()),
+    };
+    Store::open(&location, world).await.map_err(store_failure)
+}
+
+/// Identities on the policy's store.
+pub(super) async fn open_access(policy: Policy, world: World) -> Result<(Access, Store), Failure> {
+    let store = open_store(&policy, &world, true).await?;
+    let access = Access::open(Arc::new(policy), store.clone(), world).await.map_err(Failure::usage)?;
+    Ok((access, store))
+}
+
+/// What the store says, as an end of the command.
+pub(super) fn store_failure(error: StoreError) -> Failure {
+    match error {
+        StoreError::Newer { .. } => {
+            Failure::usage(&error).remedy("use the version of palisade that wrote it, or a newer one")
+        }
+        other => Failure::unknown(other),
+    }
+}

@@ -1,0 +1,54 @@
+//! `palisade serve` and `palisade demo`.
+
+use std::future::Future;
+
+use super::args::Ports;
+use super::context::Context;
+use super::failure::{Failure, Outcome};
+use super::terminal::{Terminal, line};
+use crate::{compose, demo, logging};
+
+/// Serves until it is told to stop, then lets open requests end.
+pub(super) fn run(context: &Context, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let (checked, world) = context
+        .checked()
+        .map_err(|diagnostics| Failure::diagnostics(diagnostics.render(terminal.colour_errors)))?;
+    eprint!("{}", checked.warnings.render(terminal.colour_errors));
+    for name in &checked.overrides {
+        eprintln!("{name} in the environment overrides the policy.");
+    }
+    let policy = checked.policy;
+    let _log = logging::init(&policy.audit, world.clock.clone()).map_err(not_started)?;
+    let (name, home) = (policy.app.name.clone(), policy.app.base_url.origin.clone());
+    serving(async {
+        let running = compose::start(policy, world).await.map_err(not_started)?;
+        eprintln!("{name} is guarded at {}; people find it at {home}.", running.address);
+        if let Some(link) = &running.first_link {
+            eprintln!("Nobody can sign in yet. This link makes the first administrator, and works once:");
+            line(link);
+        }
+        running.until_stopped().await;
+        Ok(Outcome::Good)
+    })
+}
+
+/// Serves the bundled application, bare and behind Palisade.
+pub(super) fn demo(ports: &Ports) -> Result<Outcome, Failure> {
+    let options = demo::Options { port: ports.port, application_port: ports.application_port };
+    serving(async {
+        demo::run(options).await.map_err(not_started)?;
+        Ok(Outcome::Good)
+    })
+}
+
+fn serving<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unknown(format_args!("no thread can be started: {error}")))?
+        .block_on(work)
+}
+
+fn not_started(error: impl Into<anyhow::Error>) -> Failure {
+    Failure::unknown(format_args!("the server cannot start: {:#}", error.into()))
+}

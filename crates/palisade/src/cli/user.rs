@@ -1,0 +1,255 @@
+//! `palisade user`: users, by whoever may read the policy's secrets and its store.
+//!
+//! The server may run meanwhile: it sees each change within a second. Every change has its row in the audit trail.
+
+use palisade_access::{Access, NewUser as Wanted};
+use palisade_model::audit::Origin;
+use palisade_model::id::UserId;
+use palisade_model::{Denial, Refusal, Secret, TenantId};
+use palisade_policy::Policy;
+use palisade_store::{Store, User};
+use serde_json::{Value, json};
+
+use super::args::{Format, NewUser, UserCommand};
+use super::context::{self, Context, store_failure};
+use super::failure::{Failure, Outcome};
+use super::terminal::{Terminal, line, visible};
+
+/// How many users are read at a time.
+const PAGE: u32 = 500;
+
+/// Does what the command says.
+pub(super) fn run(context: &Context, command: UserCommand, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let (policy, world) = context.policy(terminal.colour_errors)?;
+    context::block_on(async {
+        match command {
+            UserCommand::List { format } => {
+                let store = context::open_store(&policy, &world, false).await?;
+                list(&store, format, *terminal).await?;
+                store.close().await;
+            }
+            UserCommand::Show { user, format } => {
+                let store = context::open_store(&policy, &world, false).await?;
+                let user = find(&store, &user).await?;
+                show(&user, format, *terminal);
+                store.close().await;
+            }
+            changing => {
+                let (access, store) = context::open_access(policy.clone(), world).await?;
+                change(&Office { access, store: store.clone(), policy }, changing, *terminal).await?;
+                store.close().await;
+            }
+        }
+        Ok(Outcome::Good)
+    })
+}
+
+/// What changing a user needs.
+struct Office {
+    access: Access,
+    store: Store,
+    policy: Policy,
+}
+
+async fn change(office: &Office, command: UserCommand, terminal: Terminal) -> Result<(), Failure> {
+    let origin = Origin::default();
+    let Office { access, store, .. } = office;
+    match command {
+        UserCommand::Add(new) => add(office, new, terminal).await,
+        UserCommand::Disable { user } => {
+            let user = find(store, &user).await?;
+            access.disable(user.id, None, &origin).await.map_err(refusal_failure)?;
+            line(format_args!(
+                "{} is disabled; every session and token of theirs has ended.",
+                visible(&user.name)
+            ));
+            Ok(())
+        }
+        UserCommand::Enable { user } => {
+            let user = find(store, &user).await?;
+            access.enable(user.id, None, &origin).await.map_err(refusal_failure)?;
+            line(format_args!("{} is enabled.", visible(&user.name)));
+            Ok(())
+        }
+        UserCommand::SetRoles { user, roles } => {
+            known_roles(&office.policy, &roles)?;
+            let user = find(store, &user).await?;
+            access.set_roles(user.id, &roles, None, &origin).await.map_err(refusal_failure)?;
+            line(format_args!("{} has these roles now: {}.", visible(&user.name), named(&roles)));
+            Ok(())
+        }
+        UserCommand::Link { user } => {
+            let user = find(store, &user).await?;
+            link(office, user.id, &user.name).await
+        }
+        UserCommand::List { .. } | UserCommand::Show { .. } => Ok(()),
+    }
+}
+
+async fn add(office: &Office, new: NewUser, terminal: Terminal) -> Result<(), Failure> {
+    known_roles(&office.policy, &new.roles)?;
+    let tenant = match &new.tenant {
+        Some(text) => Some(TenantId::parse(text).ok_or_else(|| {
+            Failure::usage("the tenant is not well formed")
+                .remedy("use letters, digits, '_' and '-', at most 64")
+        })?),
+        None => None,
+    };
+    let password = if new.link || !terminal.asks { None } else { Some(ask(terminal)?) };
+    let by_link = password.is_none();
+    let roles = if new.roles.is_empty() { None } else { Some(new.roles) };
+    let wanted = Wanted { name: new.name.clone(), email: new.email, tenant, roles, password };
+    let id = office.access.create_user(wanted, None, &Origin::default()).await.map_err(refusal_failure)?;
+    line(format_args!("Added {}.", visible(&new.name)));
+    if by_link { link(office, id, &new.name).await } else { Ok(()) }
+}
+
+/// The link is the only thing on standard output that is worth keeping, and it is never shown again.
+async fn link(office: &Office, id: UserId, name: &str) -> Result<(), Failure> {
+    let token = office.access.issue_link(id, &Origin::default()).await.map_err(refusal_failure)?;
+    line(format_args!("{}/auth/link/{}", office.policy.app.base_url.origin, token.expose()));
+    eprintln!(
+        "Hand this link to {} in private: it sets a password, works once and is not shown again.",
+        visible(name)
+    );
+    Ok(())
+}
+
+fn ask(terminal: Terminal) -> Result<Secret, Failure> {
+    let unheard = |error| {
+        Failure::usage(format_args!("no password could be read: {error}"))
+            .remedy("use --link, and let the user set it")
+    };
+    let first = terminal.ask_secret("Password").map_err(unheard)?;
+    let second = terminal.ask_secret("The same again").map_err(unheard)?;
+    if first != second {
+        return Err(Failure::usage("the two passwords differ").remedy("try again, or use --link"));
+    }
+    Ok(first)
+}
+
+async fn find(store: &Store, login: &str) -> Result<User, Failure> {
+    store.user_by_login(login).await.map_err(store_failure)?.ok_or_else(|| {
+        Failure::usage(format_args!("there is no user '{}'", visible(login)))
+            .remedy("'palisade user list' shows all of them")
+    })
+}
+
+fn known_roles(policy: &Policy, roles: &[String]) -> Result<(), Failure> {
+    match roles.iter().find(|role| policy.roles.index(role).is_none()) {
+        None => Ok(()),
+        Some(unknown) => Err(Failure::usage(format_args!("the policy has no role '{}'", visible(unknown)))
+            .remedy(format_args!("it has: {}", policy.roles.names().join(", ")))),
+    }
+}
+
+async fn list(store: &Store, format: Format, terminal: Terminal) -> Result<(), Failure> {
+    let mut users: Vec<User> = Vec::new();
+    loop {
+        let page = store.users(users.last().map(|user| user.id), PAGE).await.map_err(store_failure)?;
+        if page.is_empty() {
+            break;
+        }
+        users.extend(page);
+    }
+    if format == Format::Json {
+        line(format_args!("{:#}", users.iter().map(as_json).collect::<Value>()));
+        return Ok(());
+    }
+    if users.is_empty() {
+        line("There are no users yet. 'palisade user add NAME' makes one.");
+        return Ok(());
+    }
+    let rows: Vec<[String; 4]> = users.iter().map(row).collect();
+    let heading = ["NAME", "E-MAIL", "ROLES", "STATE"].map(str::to_owned);
+    let width = |at: usize| {
+        rows.iter()
+            .chain([&heading])
+            .filter_map(|row| row.get(at))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths = [width(0), width(1), width(2)];
+    let write = |[name, email, roles, state]: &[String; 4]| {
+        let [a, b, c] = widths;
+        format!("{name:a$}  {email:b$}  {roles:c$}  {state}")
+    };
+    line(terminal.bold(&write(&heading)));
+    for row in &rows {
+        line(write(row));
+    }
+    Ok(())
+}
+
+fn row(user: &User) -> [String; 4] {
+    [
+        visible(&user.name),
+        user.email.as_deref().map_or_else(|| "-".to_owned(), visible),
+        named(&user.roles),
+        state(user).to_owned(),
+    ]
+}
+
+const fn state(user: &User) -> &'static str {
+    match (user.enabled, user.password.is_some()) {
+        (false, _) => "disabled",
+        (true, true) => "enabled",
+        (true, false) => "no password yet",
+    }
+}
+
+fn named(roles: &[String]) -> String {
+    if roles.is_empty() { "none".to_owned() } else { visible(&roles.join(",")) }
+}
+
+fn show(user: &User, format: Format, terminal: Terminal) {
+    if format == Format::Json {
+        line(format_args!("{:#}", as_json(user)));
+        return;
+    }
+    let tenant = user.tenant.as_ref().map_or("-", TenantId::as_str);
+    let password = user.password_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    for (label, value) in [
+        ("Name", visible(&user.name)),
+        ("Id", user.id.to_string()),
+        ("E-mail", user.email.as_deref().map_or_else(|| "-".to_owned(), visible)),
+        ("Tenant", tenant.to_owned()),
+        ("Roles", named(&user.roles)),
+        ("State", state(user).to_owned()),
+        ("Made", user.created_at.to_string()),
+        ("Password set", password),
+    ] {
+        line(format_args!("{}  {value}", terminal.bold(&format!("{label:12}"))));
+    }
+}
+
+/// Never the password's hash.
+fn as_json(user: &User) -> Value {
+    json!({
+        "id": user.id.to_string(),
+        "name": user.name,
+        "email": user.email,
+        "tenant": user.tenant.as_ref().map(TenantId::as_str),
+        "roles": user.roles,
+        "enabled": user.enabled,
+        "has_password": user.password.is_some(),
+        "created_at": user.created_at.to_string(),
+        "password_at": user.password_at.map(|at| at.to_string()),
+    })
+}
+
+/// What `access` refuses, in the words of a command line.
+fn refusal_failure(refusal: Refusal) -> Failure {
+    if !refusal.fields.is_empty() {
+        let faults: Vec<String> =
+            refusal.fields.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
+        return Failure::usage(faults.join("\n  "));
+    }
+    match refusal.denial {
+        Denial::StoreUnavailable | Denial::AuditUnavailable | Denial::IdentityUnavailable => {
+            Failure::unknown(refusal.why)
+        }
+        _ => Failure::usage(refusal.why),
+    }
+}

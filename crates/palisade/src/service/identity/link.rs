@@ -1,0 +1,71 @@
+//! `/auth/link/{token}`: a one-time link with which somebody sets their password.
+//!
+//! Looking at it changes nothing (mail programs look at links before people do); only the form uses it up. The token
+//! stands in the path, so the page sends no Referer anywhere and is kept by nobody.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, Request, Response, header};
+use palisade_gate::{Allowed, Exchange};
+use palisade_model::Refusal;
+
+use super::intake::Intake;
+use super::{Answer, Desk, reply};
+use crate::pages::{Field, Link};
+
+/// The form, for a link that is still good.
+pub(super) async fn page(
+    State(desk): State<Desk>,
+    Allowed(_permit): Allowed,
+    Path(token): Path<String>,
+) -> Answer {
+    let user = desk.access.link_user(&token).await?;
+    Ok(form(&desk, &user.name, None)?)
+}
+
+/// Uses the link up: the password is set, all else of the user's is signed out, and they are signed in here.
+pub(super) async fn submit(
+    State(desk): State<Desk>,
+    Allowed(_permit): Allowed,
+    Path(token): Path<String>,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    intake.skip(&desk.policy.csrf.field);
+    let password = intake.required("password", "Enter a new password.");
+    let outcome = match intake.finish() {
+        Ok(()) => desk.access.redeem_link(&token, &password, &exchange.origin).await,
+        Err(refusal) => Err(refusal),
+    };
+    match outcome {
+        Ok(new) => {
+            let onward = reply::see_other(&desk.policy.identify.home);
+            Ok(reply::begin(&desk, &new, onward))
+        }
+        Err(refusal) if reply::correctable(&refusal) => {
+            let user = desk.access.link_user(&token).await?;
+            Ok(form(&desk, &user.name, Some(&refusal))?)
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+fn form(desk: &Desk, name: &str, refusal: Option<&Refusal>) -> Result<Response<Body>, Refusal> {
+    let nonce = reply::nonce(desk)?;
+    let page = Link {
+        frame: reply::troubled(desk.frame(&nonce), refusal),
+        name,
+        password: Field::new_password("password", "New password", &desk.rules),
+    };
+    let mut response = reply::page(&page, &nonce, refusal)?;
+    // Neither lets the path out. With the first, a browser sends the form with an opaque Origin, and only on https
+    // does it always say besides that the form is our own (Sec-Fetch-Site).
+    let quiet = if desk.policy.app.base_url.secure { "no-referrer" } else { "strict-origin" };
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static(quiet));
+    Ok(response)
+}

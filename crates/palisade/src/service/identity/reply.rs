@@ -1,0 +1,128 @@
+//! The answers that all handlers give.
+
+use askama::Template;
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
+use data_encoding::HEXLOWER;
+use palisade_access::{NewSession, Principal};
+use palisade_gate::{OwnPage, refused_with};
+use palisade_model::{Denial, FieldFault, Refusal};
+use serde_json::Value;
+
+use super::{Desk, cookies, next};
+use crate::pages::Frame;
+
+/// Fresh for each page: 128 random bits (CSP level 3, section 7.1).
+pub(super) fn nonce(desk: &Desk) -> Result<String, Refusal> {
+    let mut bytes = [0_u8; 16];
+    desk.world.entropy.fill(&mut bytes).map_err(|error| Refusal::new(Denial::Internal, error.to_string()))?;
+    Ok(HEXLOWER.encode(&bytes))
+}
+
+/// A page of our own; with the status of `refusal` when it is a form that has to be corrected.
+pub(super) fn page(
+    page: &impl Template,
+    nonce: &str,
+    refusal: Option<&Refusal>,
+) -> Result<Response<Body>, Refusal> {
+    let text = page.render().map_err(|_| Refusal::new(Denial::Internal, "a page could not be written"))?;
+    let status = refusal.map_or(200, Refusal::status);
+    let mut response = kept_by_nobody(status, Body::from(text), "text/html; charset=utf-8");
+    response.extensions_mut().insert(OwnPage { nonce: nonce.to_owned() });
+    Ok(match refusal {
+        Some(refusal) => refused_with(refusal.clone(), response),
+        None => response,
+    })
+}
+
+/// The frame with what has to be corrected.
+pub(super) fn troubled<'a>(frame: Frame<'a>, refusal: Option<&Refusal>) -> Frame<'a> {
+    let Some(refusal) = refusal else { return frame };
+    let facts = refusal.denial.facts();
+    let faults = if refusal.fields.is_empty() {
+        vec![FieldFault { field: "".into(), message: facts.detail.into() }]
+    } else {
+        refusal.fields.clone()
+    };
+    frame.with_faults(facts.title, faults)
+}
+
+/// A JSON answer.
+pub(super) fn json(status: u16, value: &Value) -> Response<Body> {
+    kept_by_nobody(status, Body::from(value.to_string()), "application/json")
+}
+
+/// Done, and nothing to say.
+pub(super) fn done() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Go there next, with GET. `path` is our own or has passed [`next::local`].
+pub(super) fn see_other(path: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::LOCATION,
+        HeaderValue::from_str(path).unwrap_or_else(|_| HeaderValue::from_static("/")),
+    );
+    response
+}
+
+fn kept_by_nobody(status: u16, body: Body, kind: &'static str) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The answer with the cookies of a session that has just begun.
+pub(super) fn begin(desk: &Desk, session: &NewSession, mut response: Response<Body>) -> Response<Body> {
+    let life = session.expires_at.since(desk.world.now());
+    let double_submit = desk.access.csrf_cookie(&session.principal);
+    let both = [
+        cookies::session(&desk.policy, session.cookie.expose(), life),
+        cookies::csrf(&desk.policy, &double_submit, life),
+    ];
+    for cookie in both.into_iter().flatten() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Who somebody is, as JSON.
+pub(super) fn person(principal: &Principal) -> Value {
+    serde_json::json!({
+        "id": principal.user().to_string(),
+        "name": principal.name(),
+        "email": principal.email(),
+        "tenant": principal.tenant().map(ToString::to_string),
+        "roles": principal.role_names(),
+    })
+}
+
+/// The value of a query parameter, if it is there once.
+pub(super) fn query(uri: &Uri, name: &str) -> Option<String> {
+    let mut values = url::form_urlencoded::parse(uri.query()?.as_bytes()).filter(|(key, _)| key == name);
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => Some(value.into_owned()),
+        _ => None,
+    }
+}
+
+/// Where to go after sign-in: the wish, if it stays on this site, or home.
+pub(super) fn destination<'a>(desk: &'a Desk, wish: Option<&'a str>) -> &'a str {
+    wish.and_then(next::local).unwrap_or(&desk.policy.identify.home)
+}
+
+/// Whether a person can put this right in the form, so that the form is the best answer.
+pub(super) fn correctable(refusal: &Refusal) -> bool {
+    matches!(refusal.denial, Denial::SignInFailed | Denial::InvalidInput | Denial::HashingBusy)
+        && refusal.status() != 400
+}

@@ -1,0 +1,286 @@
+//! The command line, as real processes.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const POLICY: &str = r#"[app]
+name = "Orders"
+
+[authorize.roles]
+admin = { includes = ["manager"] }
+manager = { includes = ["user"] }
+user = {}
+
+[[route]]
+path = "/orders/{*rest}"
+to = "upstream:app"
+allow = { read = "user", write = "manager" }
+
+[upstream.app]
+url = "http://127.0.0.1:5000"
+"#;
+
+/// A folder with that policy.
+fn folder(policy: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("palisade.toml"), policy).unwrap();
+    folder
+}
+
+/// The program in that folder, with nothing of this process's environment.
+fn palisade(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.env_clear().current_dir(folder).args(arguments);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    palisade(folder, arguments).output().unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// Runs it, requires that exit code and gives standard output.
+fn expect(code: i32, folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {} {}", out(&output), err(&output));
+    assert!(!out(&output).contains('\x1b') && !err(&output).contains('\x1b'), "colours without a terminal");
+    out(&output).to_owned()
+}
+
+#[test]
+fn usage_is_explained_and_ends_with_two() {
+    let folder = folder(POLICY);
+    for arguments in
+        [&[][..], &["frob"], &["user"], &["user", "add"], &["explain", "GET"], &["serve", "--port", "1"]]
+    {
+        let output = run(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(err(&output).contains("Usage:"), "{}", err(&output));
+        assert_eq!(out(&output), "");
+    }
+    assert!(expect(0, folder.path(), &["--help"]).contains("Exit codes: 0 all is well"));
+}
+
+// proves: POL-2
+#[test]
+fn check_ends_with_what_it_found() {
+    let good = folder(POLICY);
+    assert_eq!(expect(0, good.path(), &["check"]), "The policy can be put into force; nothing was found.\n");
+
+    let bad = folder(&POLICY.replace("allow = {", "alow = {"));
+    let text = expect(2, bad.path(), &["check"]);
+    assert!(text.contains("palisade.toml:12") && text.contains("`allow`"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&expect(2, bad.path(), &["check", "--format", "json"])).unwrap();
+    assert_eq!((&json["usable"], &json["findings"][0]["line"]), (&false.into(), &12.into()), "{json}");
+
+    let missing = run(good.path(), &["check", "--policy", "nowhere.toml"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(out(&missing).contains("nowhere.toml"), "{}", out(&missing));
+
+    let empty = tempfile::tempdir().unwrap();
+    assert!(expect(0, empty.path(), &["check"]).contains("There is no palisade.toml here"));
+}
+
+// proves: POL-6
+#[test]
+fn explain_says_which_stages_a_request_meets() {
+    let folder = folder(POLICY);
+    let text = expect(1, folder.path(), &["explain", "post", "/orders/7?x=1", "--roles", "user"]);
+    assert_eq!(
+        text,
+        "POST /orders/7 as somebody with user
+
+  edge       the route /orders/{*rest} has it (palisade.toml:9)
+  shield     counts against default (600 a minute by address)
+  csrf       with a session cookie, the session's token and an own Origin are needed
+  authorize  writing needs the role manager: not held
+
+It is refused: 403 Forbidden (authorize.role).
+",
+    );
+    let text = expect(0, folder.path(), &["explain", "POST", "/orders/7", "--roles", "admin"]);
+    assert!(text.contains("needs the role manager: held") && text.ends_with("It passes.\n"), "{text}");
+    for (arguments, code) in [
+        (["GET", "/orders/7"], "authorize.sign_in"),
+        (["GET", "/nowhere"], "edge.route"),
+        (["DELETE", "/auth/login"], "edge.method"),
+        (["GET", "/orders/../admin"], "edge.path"),
+        (["GET", "/orders/%2e%2e/admin"], "edge.path"),
+    ] {
+        let text = expect(1, folder.path(), &["explain", arguments[0], arguments[1]]);
+        assert!(text.contains(code), "{text}");
+    }
+    let output = run(folder.path(), &["explain", "GET", "/orders/7", "--roles", "boss"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("it has: admin, manager, user"), "{}", err(&output));
+}
+
+// proves: POL-1, AUD-5
+#[test]
+fn dotenv_is_for_development_alone_and_never_overrides() {
+    let folder = folder(POLICY);
+    std::fs::write(folder.path().join(".env"), "BASE_URL='http://127.0.0.1:9999'\n").unwrap();
+    assert!(expect(0, folder.path(), &["check"]).contains("BASE_URL"));
+
+    // In production it is not even read, whoever says that it is production.
+    std::fs::write(folder.path().join(".env"), "ALLOWED_HOSTS=from-dotenv.example\nSECRET_KEY=\"hunter2")
+        .unwrap();
+    let output = run(folder.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains(".env, line 2") && !err(&output).contains("hunter2"), "{}", err(&output));
+    let output = palisade(folder.path(), &["check"]).env("ENVIRONMENT", "production").output().unwrap();
+    assert!(!err(&output).contains(".env") && !out(&output).contains("from-dotenv"), "{}", out(&output));
+
+    std::fs::write(folder.path().join(".env"), "ENVIRONMENT=production\n").unwrap();
+    let output = run(folder.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("set it in the real environment"), "{}", err(&output));
+
+    // Nor when it is the policy that says so.
+    std::fs::write(folder.path().join(".env"), "BASE_URL=https://from-dotenv.example\n").unwrap();
+    let production = "name = \"Orders\"\nenvironment = \"production\"\nbase_url = \"https://orders.example\"";
+    std::fs::write(folder.path().join("palisade.toml"), POLICY.replace("name = \"Orders\"", production))
+        .unwrap();
+    let output = run(folder.path(), &["check"]);
+    assert!(!out(&output).contains("BASE_URL") && !out(&output).contains("from-dotenv"), "{}", out(&output));
+}
+
+// proves: ID-1, ID-5, AUD-1, AUD-2
+#[test]
+fn users_are_looked_after_and_every_change_is_in_the_trail() {
+    let folder = folder(POLICY);
+    let at = folder.path();
+    let output = run(at, &["user", "list"]);
+    assert_eq!(output.status.code(), Some(3), "without a store nothing is known: {}", out(&output));
+    assert!(!at.join("palisade-data").exists(), "asking made a store");
+
+    let text = expect(0, at, &["user", "add", "eva", "--email", "eva@example.com", "--role", "manager"]);
+    let link =
+        text.lines().find(|line| line.contains("/auth/link/")).expect("a link, for want of a terminal");
+    let token = link.rsplit_once('/').unwrap().1.to_owned();
+    assert_eq!(token.len(), 43);
+    expect(0, at, &["user", "add", "otto", "--tenant", "acme"]);
+
+    assert_eq!(
+        expect(0, at, &["user", "list"]),
+        "NAME  E-MAIL           ROLES    STATE\n\
+         eva   eva@example.com  manager  no password yet\n\
+         otto  -                user     no password yet\n"
+    );
+    let show = |user: &str| -> serde_json::Value {
+        serde_json::from_str(&expect(0, at, &["user", "show", user, "--format", "json"])).unwrap()
+    };
+    assert_eq!((&show("otto")["tenant"], &show("EVA@example.com")["name"]), (&"acme".into(), &"eva".into()));
+    assert!(show("eva").get("password").is_none());
+
+    expect(0, at, &["user", "set-roles", "eva", "user,admin"]);
+    assert_eq!(show("eva")["roles"], serde_json::json!(["user", "admin"]));
+    assert!(expect(0, at, &["explain", "POST", "/orders/7", "--as", "eva"]).contains("It passes."));
+    expect(0, at, &["user", "disable", "eva"]);
+    assert_eq!(show("eva")["enabled"], false);
+    assert!(expect(1, at, &["explain", "POST", "/orders/7", "--as", "eva"]).contains("disabled"));
+    expect(0, at, &["user", "enable", "eva"]);
+    let again = expect(0, at, &["user", "link", "eva"]);
+    assert!(!again.contains(&token), "each link is a new one");
+
+    for (arguments, words) in [
+        (&["user", "add", "eva"][..], "name:"),
+        (&["user", "add", "x\ny"], "name:"),
+        (&["user", "add", "ida", "--email", "nowhere"], "email:"),
+        (&["user", "add", "ida", "--role", "boss"], "it has: admin, manager, user"),
+        (&["user", "add", "ida", "--tenant", "a b"], "tenant"),
+        (&["user", "add", "ida", "--password", "hunter2"], "--password"),
+        (&["user", "set-roles", "eva", "boss"], "it has: admin, manager, user"),
+        (&["user", "disable", "nobody"], "'palisade user list'"),
+        (&["user", "link", "nobody"], "no user"),
+    ] {
+        let output = run(at, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {}", out(&output));
+        assert!(err(&output).contains(words), "{arguments:?}: {}", err(&output));
+        assert!(!out(&output).contains("Added"), "{arguments:?}");
+    }
+    assert_eq!(expect(0, at, &["user", "list"]).lines().count(), 3, "a refused user was made");
+
+    let report: serde_json::Value =
+        serde_json::from_str(&expect(0, at, &["audit", "verify", "--format", "json"])).unwrap();
+    assert_eq!(report["whole"], true);
+    // Opened, 2 made with a link each, roles, sessions ended by that, disabled, enabled, another link.
+    assert!(report["rows"].as_u64().unwrap() >= 9, "{report}");
+    for secret in [token.as_bytes(), b"hunter2"] {
+        for entry in std::fs::read_dir(at.join("palisade-data")).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret), "the store holds a secret");
+        }
+    }
+}
+
+// proves: AUD-2
+#[test]
+fn a_trail_that_was_changed_is_a_finding() {
+    let folder = folder(POLICY);
+    let at = folder.path();
+    expect(0, at, &["user", "add", "eva"]);
+    assert!(expect(0, at, &["audit", "verify"]).contains("The audit chain is whole"));
+    let file = at.join("palisade-data/palisade.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let word = b"user.created";
+    let places: Vec<usize> =
+        (0..bytes.len() - word.len()).filter(|at| &bytes[*at..*at + word.len()] == word).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place..place + word.len()].copy_from_slice(b"user.enabled");
+    }
+    std::fs::write(&file, bytes).unwrap();
+    let text = expect(1, at, &["audit", "verify"]);
+    assert!(text.contains("broken") && text.contains("row"), "{text}");
+}
+
+// proves: ID-1, AUD-5
+#[test]
+fn a_password_is_asked_for_on_a_terminal_and_never_shown() {
+    let folder = folder(POLICY);
+    let at = folder.path();
+    let on_terminal = |typed: &str| {
+        let program = env!("CARGO_BIN_EXE_palisade");
+        let mut child = Command::new("script")
+            .args(["-qec", &format!("{program} user add eva"), "/dev/null"])
+            .current_dir(at)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        for line in typed.lines() {
+            // Typed when asked, as people do: what comes before the echo is off would be shown.
+            std::thread::sleep(std::time::Duration::from_millis(700));
+            std::io::Write::write_all(&mut input, format!("{line}\n").as_bytes()).unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, text) = on_terminal("harbour-Crane-77&x\nharbour-Crane-78&x");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("differ") && !text.contains("Crane"), "{text}");
+    let (code, text) = on_terminal("short\nshort");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("password:") && !text.contains("short\r"), "{text}");
+    assert_eq!(run(at, &["user", "show", "eva"]).status.code(), Some(2), "a refused user was made");
+
+    let (code, text) = on_terminal("harbour-Crane-77&x\nharbour-Crane-77&x");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("Added eva.") && !text.contains("Crane") && !text.contains("/auth/link/"),
+        "{text}"
+    );
+    assert!(expect(0, at, &["user", "show", "eva"]).contains("enabled"));
+}
