@@ -19,7 +19,7 @@ async fn hop_by_hop_fields_stay_on_their_own_connection() {
     let answer = raw(
         site.address,
         &format!(
-            "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close, X-Hop, Host\r\nX-Hop: 1\r\nKeep-Alive: 5\r\n\
+            "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\n\
              Proxy-Connection: close\r\nProxy-Authorization: Basic eDp5\r\nTE: trailers\r\nUpgrade: h2c\r\n\
              HTTP2-Settings: AAMAAABk\r\nX-Kept: 2\r\n\r\n",
             site.address
@@ -41,7 +41,6 @@ async fn hop_by_hop_fields_stay_on_their_own_connection() {
         assert_eq!(seen.header(name), None, "{name} was passed on");
     }
     assert_eq!(seen.header("x-kept"), Some("2"));
-    assert_eq!(seen.all("host"), [site.address.to_string()], "Connection cannot take the host away");
 
     let answer = answer.to_ascii_lowercase();
     for name in ["x-app-hop:", "keep-alive:", "proxy-authenticate:", "trailer:"] {
@@ -52,20 +51,16 @@ async fn hop_by_hop_fields_stay_on_their_own_connection() {
 
 // proves: EDGE-6, ACC-6
 #[tokio::test]
-async fn connection_cannot_take_away_what_palisade_adds() {
+async fn connection_cannot_take_away_what_is_decided_by() {
     let app = Upstream::plain().await;
     let site = Site::open_to_all(&app).await;
-    raw(
-        site.address,
-        &format!(
-            "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close, X-Forwarded-For, X-Request-Id, Remote-User\r\n\r\n",
-            site.address
-        ),
-    )
-    .await;
-    let seen = app.only();
-    assert_eq!(seen.all("x-forwarded-for"), ["127.0.0.1"]);
-    assert_eq!(seen.all("x-request-id").len(), 1);
+    for name in ["Host", "Content-Length", "Cookie", "X-Forwarded-For", "X-Request-Id", "Remote-User"] {
+        let request =
+            format!("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close, {name}\r\n\r\n", site.address);
+        let answer = raw(site.address, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{name}: {answer}");
+    }
+    assert!(app.received().is_empty());
 }
 
 // proves: ACC-6, ACC-3, EDGE-3
@@ -75,21 +70,15 @@ async fn a_forged_identity_never_arrives_in_any_spelling() {
     let site = Site::open_to_all(&app).await;
     let forged = [
         "Remote-User",
-        "remote_user",
-        "REMOTE_GROUPS",
+        "REMOTE-GROUPS",
         "X-User",
-        "x_user",
         "X-User-Id",
         "X-Forwarded-User",
-        "x_forwarded_user",
         "X-Auth-Request-User",
-        "x_auth_request_email",
         "X-Palisade-Assertion",
         "X-Real-IP",
-        "x_real_ip",
         "Forwarded",
         "X-Forwarded-For",
-        "x_forwarded_for",
         "X-Forwarded-Proto",
         "X-Request-Id",
     ];
@@ -98,6 +87,17 @@ async fn a_forged_identity_never_arrives_in_any_spelling() {
     let answer = raw(site.address, &request).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(!app.only().head.contains("forged-value"), "{}", app.only().head);
+
+    // With an underscore the name means the same to some applications, and nothing honest: it is refused.
+    for name in forged.map(|name| name.replace('-', "_")).iter().filter(|name| name.contains('_')) {
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{name}: forged-value\r\n\r\n",
+            site.address
+        );
+        let answer = raw(site.address, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{name}: {answer}");
+    }
+    assert_eq!(app.received().len(), 1);
 }
 
 // proves: ACC-6

@@ -18,6 +18,8 @@ pub(super) struct Answer {
     incoming: Incoming,
     /// Until the answer is whole.
     lease: Option<Lease>,
+    /// Why the answer broke off, once it did.
+    broken: Option<BrokenOff>,
 }
 
 /// The application's answer broke off.
@@ -27,7 +29,7 @@ pub(super) struct BrokenOff(#[source] Option<hyper::Error>);
 
 impl Answer {
     pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut answer = Self { incoming, lease: Some(lease) };
+        let mut answer = Self { incoming, lease: Some(lease), broken: None };
         answer.give_back_when_whole();
         answer
     }
@@ -36,6 +38,14 @@ impl Answer {
         if self.incoming.is_end_stream() {
             self.give_back();
         }
+    }
+
+    /// Tells of the end at the next poll: what came before it is on its way to the client by then.
+    fn break_off<T>(&mut self, cx: &Context<'_>, broken: BrokenOff) -> Poll<T> {
+        self.lease = None;
+        self.broken = Some(broken);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn give_back(&mut self) {
@@ -53,6 +63,9 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(broken) = self.broken.take() {
+            return Poll::Ready(Some(Err(broken)));
+        }
         let mut driven = false;
         let mut over = false;
         loop {
@@ -62,18 +75,12 @@ impl Body for Answer {
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 Poll::Ready(Some(Ok(_trailers))) => {}
-                Poll::Ready(Some(Err(error))) => {
-                    self.lease = None;
-                    return Poll::Ready(Some(Err(BrokenOff(Some(error)))));
-                }
+                Poll::Ready(Some(Err(error))) => return self.break_off(cx, BrokenOff(Some(error))),
                 Poll::Ready(None) => {
                     self.give_back();
                     return Poll::Ready(None);
                 }
-                Poll::Pending if over => {
-                    self.lease = None;
-                    return Poll::Ready(Some(Err(BrokenOff(None))));
-                }
+                Poll::Pending if over => return self.break_off(cx, BrokenOff(None)),
                 Poll::Pending if driven => return Poll::Pending,
                 Poll::Pending => {
                     over = self.lease.as_mut().is_none_or(|lease| lease.drive(cx).is_ready());

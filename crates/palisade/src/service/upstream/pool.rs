@@ -87,10 +87,19 @@ impl Pool {
         Ok(Lease { pool: Arc::clone(self), link: None })
     }
 
+    /// The connection that was used last, if it is still good. An application that closed it meanwhile is noticed
+    /// here, before a request is entrusted to it.
     fn take_idle(&self) -> Option<Box<Link>> {
-        let idle = self.stack.lock().pop()?;
-        // What lies below was idle for longer still: it is left to `prune`.
-        (idle.since.elapsed() < self.idle).then_some(idle.link)
+        loop {
+            let mut idle = self.stack.lock().pop()?;
+            // What lies below was idle for longer still: it is left to `prune`.
+            if idle.since.elapsed() >= self.idle {
+                return None;
+            }
+            if idle.link.is_free() {
+                return Some(idle.link);
+            }
+        }
     }
 
     /// Closes the connections that were idle for too long or that the application closed.
