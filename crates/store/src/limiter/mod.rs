@@ -11,7 +11,9 @@
 //!
 //! **Memory** is bounded by the number of keys. When there is no room for a new key, the least useful of a
 //! few keys picked at random goes: one that counts nothing any more, else the one that is furthest from its
-//! limit. So a flood of new keys drives out other keys of the flood, and not somebody who is locked out.
+//! limit. So a flood of new keys drives out other keys of the flood, and not somebody who is locked out. To
+//! have a key forgotten that counts as little as those of a flood, about as many new keys have to be counted,
+//! not refused, as there is room for.
 
 mod shard;
 mod window;

@@ -149,7 +149,7 @@ impl Shard {
             for (slot, window) in (0..).zip(&mut entry.windows) {
                 let hits = window.hits(now);
                 if !hits.is_empty() {
-                    let (key, count, length) = (entry.key, window.count, window.window_length());
+                    let (key, count, length) = (entry.key, window.count, window.length());
                     rows.push(CounterRow { key, slot, count, window: length, hits });
                 }
             }

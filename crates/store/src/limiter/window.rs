@@ -54,13 +54,30 @@ impl Window {
     /// The same hits under another count.
     pub(super) fn with_count(&self, count: u32) -> Self {
         let mut window = Self::new(count, self.length());
-        for segment in self.live() {
-            window.push(segment.last, segment.hits);
-        }
+        window.take_over(self.live().iter().copied());
         window
     }
 
-    fn length(&self) -> Duration {
+    /// A window as a snapshot has it.
+    pub(super) fn restored(count: u32, length: Duration, hits: &[(Timestamp, u32)]) -> Self {
+        let mut window = Self::new(count, length);
+        let mut segments: Vec<_> =
+            hits.iter().map(|(at, hits)| Segment { last: at.as_micros(), hits: *hits }).collect();
+        segments.sort_unstable_by_key(|segment| segment.last);
+        window.take_over(segments.into_iter());
+        window
+    }
+
+    /// Takes segments as they are; those that do not fit count with the latest.
+    fn take_over(&mut self, segments: impl Iterator<Item = Segment>) {
+        for segment in segments {
+            self.begun = i64::MIN;
+            self.push(segment.last, segment.hits);
+        }
+    }
+
+    /// Its length.
+    pub(super) fn length(&self) -> Duration {
         Duration::from_micros(u64::try_from(self.span).unwrap_or(0))
     }
 
@@ -160,21 +177,6 @@ impl Window {
     pub(super) fn hits(&mut self, now: Timestamp) -> Vec<(Timestamp, u32)> {
         self.settle(now);
         self.live().iter().map(|segment| (Timestamp::from_micros(segment.last), segment.hits)).collect()
-    }
-
-    /// The window's length, and what it was when the snapshot was made.
-    pub(super) fn restored(count: u32, length: Duration, hits: &[(Timestamp, u32)]) -> Self {
-        let mut window = Self::new(count, length);
-        let mut hits = hits.to_vec();
-        hits.sort_unstable();
-        for (at, hits) in hits {
-            window.push(at.as_micros(), hits);
-        }
-        window
-    }
-
-    pub(super) fn window_length(&self) -> Duration {
-        self.length()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The store as its users see it. Every contract test runs on each database.
+//! The store as its users see it. Every promise is tested on each database.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +9,11 @@
     reason = "tests"
 )]
 
-mod contract;
+mod chaos;
+mod engine;
 mod fixture;
+mod limiter;
 mod server;
+mod sessions;
+mod trail;
+mod users;

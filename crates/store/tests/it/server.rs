@@ -29,11 +29,6 @@ impl Server {
         Location::Postgres(Secret::new(format!("{}/test", self.url())))
     }
 
-    /// For a client of the test's own.
-    pub fn config(&self) -> tokio_postgres::Config {
-        format!("{}/test", self.url()).parse().unwrap()
-    }
-
     fn url(&self) -> String {
         format!("postgres://postgres@{}", self.folder.to_str().unwrap().replace('/', "%2F"))
     }
