@@ -2,6 +2,7 @@
 
 mod bench;
 mod law;
+mod reference;
 mod run;
 mod setup;
 mod test;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         "test" => test::all(rest),
         "setup" => setup::install().map(|_| ()),
         "law" => law::check(),
-        "reference" => run::reference(),
+        "reference" => reference::write(),
         "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {
             eprint!("{USAGE}");

@@ -50,8 +50,3 @@ pub fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
-
-/// Writes docs/policy.md, the commented example and the JSON Schema from the settings themselves.
-pub fn reference() -> Result<()> {
-    must(cargo().args(["run", "--quiet", "--package", "palisade-policy", "--example", "reference"]))
-}

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "palisade",
         &["palisade-model", "palisade-policy", "palisade-store", "palisade-access", "palisade-gate"],
     ),
-    ("xtask", &[]),
+    ("xtask", &["palisade-policy"]),
 ];
 
 /// Foreign crates that only some of ours may use directly.
