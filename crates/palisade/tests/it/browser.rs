@@ -47,7 +47,11 @@ async fn a_person_uses_the_application_in_chromium() {
     browser.fill("email", "ada@example.com").await;
     browser.fill("password", "short").await;
     browser.press("button[type=submit]").await;
-    assert!(browser.text().await.contains("password"), "a weak password is explained: {}", browser.text().await);
+    assert!(
+        browser.text().await.contains("password"),
+        "a weak password is explained: {}",
+        browser.text().await
+    );
     browser.picture("2-register-refused").await;
     assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
     browser.fill("password", PASSWORD).await;

@@ -1,7 +1,10 @@
 //! The whole program, driven as users drive it: over sockets, before real listeners.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod browser;
 mod cli;
+mod express;
+mod flask;
 mod health;
 mod proxy;
 mod proxy_failure;

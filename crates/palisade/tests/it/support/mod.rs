@@ -1,7 +1,9 @@
 //! A whole Palisade in the test's own process, an application behind it, and clients.
 #![allow(dead_code, reason = "each module of tests uses its own part")]
 
+pub mod browser;
 pub mod client;
+pub mod process;
 pub mod upstream;
 
 use std::net::SocketAddr;

@@ -127,6 +127,8 @@ pub fn chromedriver() -> Program {
     command.arg("--port=0");
     // "ChromeDriver was started successfully on port 41234."
     Program::start(command, |line| {
-        line.contains("started successfully on port").then(|| trailing_port(line.trim_end_matches('.'))).flatten()
+        line.contains("started successfully on port")
+            .then(|| trailing_port(line.trim_end_matches('.')))
+            .flatten()
     })
 }
