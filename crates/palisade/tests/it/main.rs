@@ -1,11 +1,14 @@
 //! The whole program, driven as users drive it: over sockets, before real listeners.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod authorize;
 mod browser;
 mod cli;
 mod express;
 mod flask;
 mod health;
+mod identify_json;
+mod identify_pages;
 mod proxy;
 mod proxy_failure;
 mod proxy_headers;

@@ -34,3 +34,46 @@ fn build(policy: &Policy, name: &str, value: &str, life: Duration, http_only: bo
     );
     HeaderValue::from_str(&text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use palisade_model::Environment;
+
+    use super::*;
+
+    fn policy(text: &str) -> Policy {
+        let environment: Environment =
+            [("SECRET_KEY", "a-key-that-is-long-enough-for-this")].into_iter().collect();
+        Policy::from_toml("palisade.toml", text, &environment).unwrap().policy
+    }
+
+    // proves: ID-8
+    #[test]
+    fn in_production_the_cookie_is_as_strict_as_cookies_get() {
+        let policy =
+            policy("[app]\nname = \"A\"\nenvironment = \"production\"\nbase_url = \"https://a.example\"\n");
+        let cookie = session(&policy, "value", Duration::from_secs(86_400)).unwrap();
+        let text = cookie.to_str().unwrap();
+        assert!(text.starts_with("__Host-"), "{text}");
+        assert!(text.ends_with("=value; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Strict"), "{text}");
+        for gone in cleared(&policy) {
+            let gone = gone.to_str().unwrap();
+            assert!(gone.contains("=; Path=/; Max-Age=0;") && gone.contains("; Secure"), "{gone}");
+        }
+    }
+
+    // proves: CSRF-2
+    #[test]
+    fn the_double_submit_cookie_can_be_read_and_is_only_there_when_asked_for() {
+        let asked = policy("[csrf]\ncookie = \"csrf_token\"\n");
+        let cookie = csrf(&asked, "value", Duration::from_secs(60)).unwrap();
+        assert!(!cookie.to_str().unwrap().contains("HttpOnly"));
+        assert!(csrf(&policy(""), "value", Duration::from_secs(60)).is_none());
+        assert_eq!(cleared(&policy("")).count(), 1);
+    }
+
+    #[test]
+    fn a_value_that_is_not_ours_makes_no_header() {
+        assert!(session(&policy(""), "x\r\nSet-Cookie: a=b", Duration::ZERO).is_none());
+    }
+}

@@ -63,9 +63,23 @@ fn form(desk: &Desk, name: &str, refusal: Option<&Refusal>) -> Result<Response<B
         password: Field::new_password("password", "New password", &desk.rules),
     };
     let mut response = reply::page(&page, &nonce, refusal)?;
-    // Neither lets the path out. With the first, a browser sends the form with an opaque Origin, and only on https
-    // does it always say besides that the form is our own (Sec-Fetch-Site).
-    let quiet = if desk.policy.app.base_url.secure { "no-referrer" } else { "strict-origin" };
+    let quiet = quiet(desk.policy.app.base_url.secure);
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static(quiet));
     Ok(response)
+}
+
+/// The Referrer-Policy of a page whose path is a secret: neither lets the path out. Under the first a browser sends
+/// the form with an opaque Origin, and on https alone does it always say besides that the form is our own
+/// (Sec-Fetch-Site); so on plain http it has to be the second.
+const fn quiet(secure: bool) -> &'static str {
+    if secure { "no-referrer" } else { "strict-origin" }
+}
+
+#[cfg(test)]
+mod tests {
+    // proves: ID-4
+    #[test]
+    fn on_https_nothing_is_told_at_all() {
+        assert_eq!(super::quiet(true), "no-referrer");
+    }
 }
