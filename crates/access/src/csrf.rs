@@ -71,3 +71,23 @@ fn xor(into: &mut [u8], with: &[u8]) {
         *byte ^= mask;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Root;
+    use palisade_model::Timestamp;
+
+    // proves: CSRF-2
+    #[test]
+    fn a_field_does_not_hold_the_cookie_under_its_mask() {
+        let (world, _) = World::still(Timestamp::from_secs(1));
+        let csrf = Csrf::new(Root::new(b"root").derive("csrf"));
+        let principal = Principal::for_tests(&world);
+        let mut field = BASE64URL_NOPAD.decode(csrf.field(&principal, &world).unwrap().as_bytes()).unwrap();
+        let (mask, masked) = field.split_at_mut(HALF);
+        xor(masked, mask);
+        assert_ne!(BASE64URL_NOPAD.encode(masked), csrf.cookie(&principal));
+        assert!(!csrf.accepts(&principal, &BASE64URL_NOPAD.encode(masked)), "the bare code is no token");
+    }
+}

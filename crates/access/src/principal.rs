@@ -133,3 +133,22 @@ impl fmt::Debug for Principal {
         f.debug_struct("Principal").field("user", &self.0.user).field("via", &self.0.via).finish()
     }
 }
+
+#[cfg(test)]
+impl Principal {
+    /// Somebody, for tests of what takes a principal.
+    pub(crate) fn for_tests(world: &palisade_model::World) -> Self {
+        let (now, entropy) = (world.now(), &*world.entropy);
+        Self(Arc::new(Facts {
+            user: UserId::generate(now, entropy).unwrap(),
+            name: "alice".into(),
+            email: None,
+            tenant: None,
+            roles: RoleSet::EMPTY,
+            role_names: Vec::new(),
+            via: Via::Session(SessionId::generate(now, entropy).unwrap()),
+            binding: [7; 32],
+            password_expires_at: None,
+        }))
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
-use palisade_model::{Action, Denial, Refusal, Secret, Timestamp, Token};
+use palisade_model::{Action, Denial, Refusal, Secret, Token};
 use palisade_store::{Link, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
@@ -16,8 +16,8 @@ const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const PURPOSE: &str = "password";
 
 impl Access {
-    /// A link with which `user` sets a password: for one use within 24 hours, and void once the password
-    /// was changed by other means. Shown this once; the store has its digest.
+    /// A link with which `user` sets a password: for one use within 24 hours. The store drops it when the
+    /// password changes by other means and when the user is disabled. Shown this once; its digest is kept.
     ///
     /// # Errors
     /// [`Denial::LinkInvalid`] when there is no such user, or a disabled one; the store's failures.
@@ -50,8 +50,7 @@ impl Access {
             return Err(invalid("link was used, has run out or is for something else"));
         }
         let user = self.store().user(link.user).await.map_err(unknowable)?;
-        user.filter(|user| user.enabled && !overtaken(&link, user.password_at))
-            .ok_or_else(|| invalid("link of a disabled user, or older than the password"))
+        user.filter(|user| user.enabled).ok_or_else(|| invalid("link of a disabled user"))
     }
 
     /// Sets the password with a link and signs in. The new password is judged first: a refused one does not
@@ -76,11 +75,4 @@ impl Access {
             .ok_or_else(|| Refusal::new(Denial::LinkInvalid, "link was used meanwhile"))?;
         self.write_password(user, hash, origin).await
     }
-}
-
-/// A password that was set after the link was made takes its meaning away.
-fn overtaken(link: &Link, password_at: Option<Timestamp>) -> bool {
-    let life = i64::try_from(LIFE.as_micros()).unwrap_or(i64::MAX);
-    let made = Timestamp::from_micros(link.expires_at.as_micros().saturating_sub(life));
-    password_at.is_some_and(|set| set > made)
 }

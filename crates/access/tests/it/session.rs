@@ -194,6 +194,43 @@ async fn it_ends_when_idle_and_at_its_absolute_end() {
     }
 }
 
+/// The clock moves less than the cache is trusted, so that it is the cache that has to know the end.
+// proves: ID-8, ID-9
+#[tokio::test]
+async fn a_cached_one_ends_as_exactly_as_one_from_the_store() {
+    let more = format!("{LIGHT}\n[identify.sessions]\nidle = \"30m\"\nabsolute = \"45m\"");
+    let house = House::with(&more).await;
+    let running = House::run(&house.access).await;
+    house.user("alice", &["user"]).await;
+    let half = Duration::from_millis(500);
+    let until_just_before = async |span: Duration| {
+        house.clock.advance(span - half);
+        // Time for a poll.
+        tokio::time::sleep(Duration::from_millis(350)).await;
+    };
+    let minutes = |n: u64| Duration::from_secs(n * 60);
+
+    let idle = sign_in(&house.access, "alice").await;
+    let busy = sign_in(&house.access, "alice").await;
+    let tokens = house.access.sign_in_tokens("alice", &secret(GOOD), &origin()).await.unwrap();
+    // The poll brings the news of the new user first, which empties the cache of them.
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert!(lives(&house.access, &idle).await && lives(&house.access, &busy).await);
+    until_just_before(minutes(30)).await;
+    assert!(lives(&house.access, &busy).await);
+    house.access.bearer(&tokens.access).await.unwrap();
+    house.clock.advance(half);
+    assert!(lives(&house.access, &busy).await);
+    assert!(!lives(&house.access, &idle).await, "idle for 30 minutes");
+    assert!(house.access.bearer(&tokens.access).await.is_err(), "30 minutes old");
+
+    until_just_before(minutes(15)).await;
+    assert!(lives(&house.access, &busy).await);
+    house.clock.advance(half);
+    assert!(!lives(&house.access, &busy).await, "45 minutes old");
+    running.end().await;
+}
+
 // proves: ID-8
 #[tokio::test]
 async fn its_last_use_is_written_in_batches_and_survives_a_restart() {
