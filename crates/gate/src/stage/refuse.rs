@@ -176,7 +176,7 @@ fn next_of(uri: &Uri) -> Option<String> {
         && !path.bytes().any(|byte| byte == b'\\' || byte.is_ascii_control());
     let whole = uri.path_and_query().map_or(path, http::uri::PathAndQuery::as_str);
     stays
-        .then(|| if whole.len() <= NEXT_BYTES { whole } else { path })
+        .then_some(if whole.len() <= NEXT_BYTES { whole } else { path })
         .filter(|next| next.len() <= NEXT_BYTES)
         .map(str::to_owned)
 }

@@ -28,10 +28,8 @@ impl Trail {
     /// # Errors
     /// When the events log cannot be written: a server whose refusals nobody could see does not start.
     pub fn open(store: Store, audit: &Audit, clock: Arc<dyn Clock>, metrics: &Metrics) -> io::Result<Self> {
-        let open = |path: &std::path::PathBuf| {
-            EventLog::open(path, audit.rotate_bytes, audit.rotate_keep, clock.clone(), metrics.clone())
-        };
-        let events = audit.events_file.as_ref().map(open).transpose()?;
+        let open = |path| EventLog::open(path, audit.rotate_bytes, audit.rotate_keep, clock, metrics.clone());
+        let events = audit.events_file.as_deref().map(open).transpose()?;
         Ok(Self(Arc::new(Inner { store, events })))
     }
 

@@ -204,6 +204,19 @@ impl House {
         session.cookie.expose().to_owned()
     }
 
+    /// One more session of a user that is there already.
+    pub async fn sign_in_again(&self, name: &str) -> String {
+        let session =
+            self.access.sign_in(name, &Secret::new(PASSWORD), &Origin::default(), None).await.unwrap();
+        session.cookie.expose().to_owned()
+    }
+
+    /// The name of whoever the last request that reached the application was from.
+    pub fn principal(&self) -> Option<String> {
+        let seen = self.seen();
+        seen.extensions.get::<Allowed>().unwrap().0.principal().map(|principal| principal.name().to_owned())
+    }
+
     /// An access token for a user that is there already.
     pub async fn access_token(&self, name: &str) -> String {
         self.access.sign_in_tokens(name, &Secret::new(PASSWORD), &Origin::default()).await.unwrap().access
@@ -271,6 +284,10 @@ impl Ask {
     pub fn nobody_knows_the_peer(mut self) -> Self {
         self.0.extensions_mut().remove::<Peer>();
         self
+    }
+
+    pub fn into_request(self) -> Request<Body> {
+        self.0
     }
 
     pub fn signed_in(self, session: &str) -> Self {

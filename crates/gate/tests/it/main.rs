@@ -6,5 +6,8 @@ mod edge;
 mod forms;
 mod forms_stream;
 mod house;
+mod identify;
+mod limits;
 mod refusals;
 mod sealing;
+mod trail;

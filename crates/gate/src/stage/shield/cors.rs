@@ -101,7 +101,7 @@ pub(crate) fn remove(headers: &mut HeaderMap) {
 pub(crate) fn write(gate: &Gate, course: &Course, route: &Route, headers: &mut HeaderMap) {
     let Some(rules) = rules(gate, route) else { return };
     // The answer differs by origin, listed or not: a shared cache must know.
-    if !headers.get_all(VARY).iter().any(|vary| names_origin(vary)) {
+    if !headers.get_all(VARY).iter().any(names_origin) {
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     let Some(origin) = &course.cors_origin else { return };
