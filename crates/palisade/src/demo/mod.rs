@@ -8,7 +8,7 @@ mod application;
 mod folder;
 mod guide;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,9 @@ use anyhow::{Context as _, bail};
 use palisade_model::{Environment, World};
 use palisade_policy::Policy;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
+use crate::compose::Running;
 use crate::{compose, logging};
 use folder::Folder;
 
@@ -39,24 +41,42 @@ impl Default for Options {
     }
 }
 
-/// Runs the demonstration until the process is asked to stop.
+/// Runs the demonstration until the process is asked to stop, and prints what to try.
+///
+/// # Errors
+/// As [`start`].
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let demo = start(options).await?;
+    let _log = logging::init(&demo.running.policy.audit, World::real().clock)?;
+    guide::print(&demo.running, demo.application, demo.folder.path());
+    demo.running.until_stopped().await;
+    Ok(())
+}
+
+/// A running demonstration. Its folder goes when it is dropped.
+pub struct Demo {
+    /// Palisade, in front of the application.
+    pub running: Running,
+    /// Where the application listens by itself.
+    pub application: SocketAddr,
+    folder: Folder,
+    _serving: JoinSet<io::Result<()>>,
+}
+
+/// Starts the demonstration.
 ///
 /// # Errors
 /// When a port is taken, or the folder cannot be made.
-pub async fn run(options: Options) -> anyhow::Result<()> {
+pub async fn start(options: Options) -> anyhow::Result<Demo> {
     let bare = listen(options.application_port, "--application-port").await?;
     let front = listen(options.port, "--port").await?;
-    let folder = Folder::make()?;
-    let policy = policy(front.local_addr()?.port(), bare.local_addr()?.port(), folder.path())?;
-    let _log = logging::init(&policy.audit, World::real().clock)?;
-
     let application = bare.local_addr()?;
-    let serving = tokio::spawn(axum::serve(bare, application::router()).into_future());
+    let folder = Folder::make()?;
+    let policy = policy(front.local_addr()?.port(), application.port(), folder.path())?;
+    let mut serving = JoinSet::new();
+    serving.spawn(axum::serve(bare, application::router()).into_future());
     let running = compose::start_on(front, policy, world()).await?;
-    guide::print(&running, application, folder.path());
-    running.until_stopped().await;
-    serving.abort();
-    Ok(())
+    Ok(Demo { running, application, folder, _serving: serving })
 }
 
 fn world() -> World {

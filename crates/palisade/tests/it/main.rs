@@ -4,11 +4,13 @@
 mod authorize;
 mod browser;
 mod cli;
+mod demo;
 mod express;
 mod flask;
 mod health;
 mod identify_json;
 mod identify_pages;
+mod lifecycle;
 mod proxy;
 mod proxy_failure;
 mod proxy_headers;

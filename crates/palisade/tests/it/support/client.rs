@@ -46,6 +46,12 @@ impl Client {
         Self { address, jar: BTreeMap::new() }
     }
 
+    /// The same client before another server.
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
     pub fn put_cookie(&mut self, name: &str, value: &str) {
         self.jar.insert(name.to_owned(), value.to_owned());
     }

@@ -32,6 +32,7 @@ pub struct Site {
     pub address: SocketAddr,
     pub running: Running,
     pub folder: TempDir,
+    policy: String,
 }
 
 impl Site {
@@ -51,15 +52,25 @@ impl Site {
     }
 
     async fn launch(world: World, policy: &str, metrics: &str) -> Self {
+        Self::launch_in(tempfile::tempdir().unwrap(), world, policy, metrics).await
+    }
+
+    async fn launch_in(folder: TempDir, world: World, policy: &str, metrics: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let folder = tempfile::tempdir().unwrap();
         let text = policy_text(address, folder.path(), metrics, policy);
         let checked = Policy::from_toml("palisade.toml", &text, &Environment::default())
             .unwrap_or_else(|diagnostics| panic!("{}", diagnostics.render(false)));
         let world = World { environment: Arc::new(Environment::default()), ..world };
         let running = compose::start_on(listener, checked.policy, world).await.unwrap();
-        Self { address, running, folder }
+        Self { address, running, folder, policy: policy.to_owned() }
+    }
+
+    /// Stops the site and starts it again on the same store, at another address.
+    pub async fn restart(self) -> Self {
+        let Self { running, folder, policy, .. } = self;
+        running.shutdown().await;
+        Self::launch_in(folder, World::real(), &policy, "off").await
     }
 
     /// The policy with one application, everything of it public.
