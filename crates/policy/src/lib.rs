@@ -1,6 +1,8 @@
 //! `palisade.toml`: read once, checked with care, compiled into plain and fast tables.
 
+pub mod control;
 pub mod diagnostic;
+pub mod explain;
 mod lint;
 mod mask;
 pub mod read;

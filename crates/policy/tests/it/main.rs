@@ -1,9 +1,14 @@
 //! Policies as people write them, and what they get for it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod any_text;
 mod bad;
+mod explain;
+mod production;
 mod reference;
 mod routes;
+mod secrets;
+mod variables;
 mod whole;
 
 use palisade_model::Environment;
@@ -25,9 +30,4 @@ pub(crate) fn policy(text: &str) -> Policy {
         Ok(checked) => checked.policy,
         Err(diagnostics) => panic!("{diagnostics}"),
     }
-}
-
-/// The codes of what is wrong, in order.
-pub(crate) fn codes(text: &str) -> Vec<&'static str> {
-    check(text).err().map(|all| all.iter().map(|one| one.code.name()).collect()).unwrap_or_default()
 }

@@ -1,0 +1,192 @@
+//! Promises about who is asking.
+
+use palisade_model::Stage;
+
+use super::{Control, Probe, listed};
+use crate::read::kind::Word;
+use crate::read::quantity::{duration_text, size_text};
+
+pub(super) const CONTROLS: &[Control] = &[
+    Control {
+        id: "identify.sign_in",
+        title: "Signing in tells nothing of who exists",
+        stage: Stage::Identify,
+        keys: &["identify.sign_up.open", "identify.sign_up.roles"],
+        enforced_by: "crates/access/src/service/mod.rs",
+        requirements: &["ID-1"],
+        references: &["ASVS V6.3.8", "ASVS V7.2.4"],
+        sentence: |policy| {
+            let roles: Vec<&str> = policy.roles.names_of(policy.identify.default_roles).collect();
+            let sign_up = if policy.identify.sign_up {
+                format!("Anybody may register, with the roles: {}.", listed(&roles))
+            } else {
+                "Nobody can register; administrators make users.".to_owned()
+            };
+            format!("A wrong name and a wrong password get the same answer in the same time. {sign_up}")
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.passwords",
+        title: "Passwords keep to rules",
+        stage: Stage::Identify,
+        keys: &[
+            "identify.passwords.min_length",
+            "identify.passwords.max_length",
+            "identify.passwords.require",
+            "identify.passwords.refuse_common",
+            "identify.passwords.min_strength",
+            "identify.passwords.max_age",
+            "identify.passwords.history",
+        ],
+        enforced_by: "crates/access/src/password/rules.rs",
+        requirements: &["ID-2"],
+        references: &["ASVS V6.2.1", "ASVS V6.2.4", "ASVS V6.2.9", "ASVS V6.2.11"],
+        sentence: |policy| {
+            let rules = &policy.identify.passwords;
+            let age = rules
+                .max_age
+                .map_or_else(String::new, |age| format!(" They are changed after {}.", duration_text(age)));
+            format!(
+                "Passwords have {} to {} characters and a strength of at least {} of 4; the last {} do not come back.{age}",
+                rules.min_length, rules.max_length, rules.min_strength, rules.history,
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.hashing",
+        title: "Passwords are kept as argon2id hashes",
+        stage: Stage::Identify,
+        keys: &[
+            "identify.passwords.memory",
+            "identify.passwords.passes",
+            "identify.passwords.workers",
+            "identify.passwords.queue",
+        ],
+        enforced_by: "crates/access/src/password/hash.rs",
+        requirements: &["ID-3"],
+        references: &["ASVS V11.4.2", "RFC 9106"],
+        sentence: |policy| {
+            let rules = &policy.identify.passwords;
+            format!(
+                "Passwords are hashed by argon2id with {} and {} passes, {} at once; beyond {} that wait, people get 503 and others go on.",
+                size_text(u64::from(rules.memory_kib) * 1024),
+                rules.passes,
+                rules.workers,
+                rules.queue,
+            )
+        },
+        probe: Probe::Unobservable("hashes do not leave the store"),
+    },
+    Control {
+        id: "identify.no_defaults",
+        title: "No default user or password exists",
+        stage: Stage::Identify,
+        keys: &["identify.auth_users"],
+        enforced_by: "crates/access/src/open.rs",
+        requirements: &["ID-5"],
+        references: &["ASVS V6.3.2", "ASVS V6.4.1"],
+        sentence: |policy| {
+            let count = policy.identify.auth_users.len();
+            format!(
+                "No user or password exists by default; {count} users come from the environment, as hashes. The first administrator comes by a one-time link."
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.session_cookie",
+        title: "The session cookie is out of reach",
+        stage: Stage::Identify,
+        keys: &["identify.sessions.cookie", "identify.sessions.same_site"],
+        enforced_by: "crates/palisade/src/service/identity/mod.rs",
+        requirements: &["ID-8"],
+        references: &["ASVS V3.3.1", "ASVS V3.3.2", "ASVS V3.3.3", "ASVS V3.3.4", "ASVS V7.2.3"],
+        sentence: |policy| {
+            let sessions = &policy.identify.sessions;
+            let secure = if sessions.secure { ", Secure" } else { "" };
+            format!(
+                "The session cookie `{}` is opaque, HttpOnly{secure} and SameSite={}.",
+                sessions.cookie,
+                sessions.same_site.as_str()
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.session_life",
+        title: "Sessions end",
+        stage: Stage::Identify,
+        keys: &["identify.sessions.idle", "identify.sessions.absolute", "identify.sessions.max_per_user"],
+        enforced_by: "crates/access/src/session/mod.rs",
+        requirements: &["ID-8"],
+        references: &["ASVS V7.1.2", "ASVS V7.3.1", "ASVS V7.3.2", "ASVS V7.4.1"],
+        sentence: |policy| {
+            let sessions = &policy.identify.sessions;
+            let most = sessions
+                .max_per_user
+                .map_or_else(String::new, |most| format!("; a user has at most {most} of them"));
+            format!(
+                "A session ends after {} without a request and {} after sign-in{most}.",
+                duration_text(sessions.idle),
+                duration_text(sessions.absolute)
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.access_tokens",
+        title: "Access tokens are short-lived and cannot choose their algorithm",
+        stage: Stage::Identify,
+        keys: &[
+            "identify.tokens.algorithm",
+            "identify.tokens.secret",
+            "identify.tokens.audience",
+            "identify.tokens.access",
+        ],
+        enforced_by: "crates/access/src/token/mod.rs",
+        requirements: &["ID-9"],
+        references: &["RFC 8725", "ASVS V9.1.1", "ASVS V9.1.2", "ASVS V9.2.1", "ASVS V9.2.3"],
+        sentence: |policy| {
+            let tokens = &policy.identify.tokens;
+            format!(
+                "Access tokens are JWTs signed by {} and live for {}.",
+                tokens.algorithm.word(),
+                duration_text(tokens.access)
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.refresh_tokens",
+        title: "A refresh token works once",
+        stage: Stage::Identify,
+        keys: &["identify.tokens.refresh", "identify.tokens.race"],
+        enforced_by: "crates/access/src/token/mod.rs",
+        requirements: &["ID-10"],
+        references: &["ASVS V10.4.5", "ASVS V10.4.8", "RFC 9700 section 4.14"],
+        sentence: |policy| {
+            let tokens = &policy.identify.tokens;
+            format!(
+                "Refresh tokens live for {} and are replaced at each use; a second use later than {} revokes the whole family.",
+                duration_text(tokens.refresh),
+                duration_text(tokens.race),
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.secrets",
+        title: "Secrets stand beside the policy",
+        stage: Stage::Identify,
+        keys: &["identify.secret_key", "store.database"],
+        enforced_by: "crates/policy/src/read/secret.rs",
+        requirements: &["POL-1"],
+        references: &["ASVS V13.3.1", "ASVS V11.2.3"],
+        sentence: |_| {
+            "Secrets come from the environment or from files, never from the policy; a key has at least 32 bytes.".to_owned()
+        },
+        probe: Probe::Unobservable("where a secret comes from does not show from outside"),
+    },
+];
