@@ -12,6 +12,9 @@ const LONGEST: usize = 64;
 /// The longest address, in bytes (RFC 5321 section 4.5.3.1.3).
 const LONGEST_EMAIL: usize = 254;
 
+/// The longest text that is looked up, in bytes: either of them.
+const LONGEST_LOGIN: usize = 320;
+
 /// Both as they are kept, or every fault in them.
 ///
 /// # Errors
@@ -48,6 +51,13 @@ pub(crate) fn parse_name(text: &str) -> Option<String> {
         && name.chars().all(fits)
         && name.starts_with(char::is_alphanumeric);
     well_formed.then_some(name)
+}
+
+/// What somebody typed to sign in, in the form in which names are kept; `None` when it cannot be one.
+pub(crate) fn as_kept(login: &str) -> Option<String> {
+    let login = login.trim();
+    let possible = !login.is_empty() && login.len() <= LONGEST_LOGIN && !login.contains('\0');
+    possible.then(|| login.nfkc().collect())
 }
 
 fn parse_email(text: &str) -> Option<String> {

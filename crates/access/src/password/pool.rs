@@ -18,7 +18,8 @@ use super::hash::Workspace;
 /// An idle worker gives its memory back after this long.
 const LINGER: Duration = Duration::from_secs(1);
 
-type Work = Box<dyn FnOnce(&mut Workspace) + Send>;
+/// Says whether it was still wanted, and so done.
+type Work = Box<dyn FnOnce(&mut Workspace) -> bool + Send>;
 
 /// The pool. Its threads end when it is dropped.
 pub(crate) struct Pool {
@@ -44,7 +45,6 @@ struct Queue {
 
 struct Job {
     work: Work,
-    wanted: Box<dyn Fn() -> bool + Send>,
     _place: Place,
 }
 
@@ -88,19 +88,15 @@ impl Pool {
     ) -> Result<R, Refusal> {
         let place = self.enter()?;
         let (tell, told) = oneshot::channel();
-        let slot = Arc::new(Mutex::new(Some(tell)));
-        let asked = slot.clone();
-        let job = Job {
-            work: Box::new(move |workspace| {
-                let result = work(workspace);
-                if let Some(tell) = slot.lock().take() {
-                    // Nobody listens any more when the client left meanwhile.
-                    drop(tell.send(result));
-                }
-            }),
-            wanted: Box::new(move || asked.lock().as_ref().is_some_and(|tell| !tell.is_closed())),
-            _place: place,
+        let work = move |workspace: &mut Workspace| {
+            // The client may have left while it waited, or while the work is done.
+            let wanted = !tell.is_closed();
+            if wanted {
+                drop(tell.send(work(workspace)));
+            }
+            wanted
         };
+        let job = Job { work: Box::new(work), _place: place };
         self.shared.queue.lock().jobs.push_back(job);
         self.shared.wake.notify_one();
         told.await.map_err(|_| Refusal::new(Denial::Internal, "hashing work did not finish"))
@@ -137,19 +133,23 @@ impl Shared {
     fn work(&self) {
         let mut workspace = Workspace::default();
         while let Some(job) = self.next(&mut workspace) {
-            if !(job.wanted)() {
-                continue;
-            }
             let began = Instant::now();
             let work = job.work;
-            if catch_unwind(AssertUnwindSafe(|| work(&mut workspace))).is_err() {
-                tracing::error!("work on the hashing pool panicked");
-                workspace.release();
+            match catch_unwind(AssertUnwindSafe(|| work(&mut workspace))) {
+                Ok(true) => self.keep_pace(began.elapsed()),
+                Ok(false) => {}
+                Err(_) => {
+                    tracing::error!("work on the hashing pool panicked");
+                    workspace.release();
+                }
             }
-            let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let pace = self.pace.load(Ordering::Relaxed);
-            self.pace.store(pace.saturating_mul(7).saturating_add(took) / 8, Ordering::Relaxed);
         }
+    }
+
+    fn keep_pace(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let pace = self.pace.load(Ordering::Relaxed);
+        self.pace.store(pace.saturating_mul(7).saturating_add(took) / 8, Ordering::Relaxed);
     }
 
     fn next(&self, workspace: &mut Workspace) -> Option<Job> {
@@ -219,7 +219,7 @@ mod tests {
         while pool.shared.inside.load(Ordering::SeqCst) < 1 {
             tokio::task::yield_now().await;
         }
-        assert!(futures_poll(&mut gone).await.is_none());
+        assert!(poll_once(&mut gone).await.is_none());
         drop(gone);
         open.send(()).unwrap();
         busy.await.unwrap().unwrap();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     /// Polls once.
-    async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
         std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
             std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
             std::task::Poll::Pending => std::task::Poll::Ready(None),

@@ -11,8 +11,15 @@ use crate::principal::Principal;
 /// That a request was allowed. Service handlers take one, and only [`Access::authorize`] makes one: a
 /// handler cannot be reached by forgetting to ask.
 ///
+/// ```
+/// fn handler(permit: &palisade_access::Permit) -> bool {
+///     permit.principal().is_some()
+/// }
+/// ```
+///
+/// Nobody else can make one:
+///
 /// ```compile_fail,E0423
-/// // Nobody else can make one.
 /// let permit = palisade_access::Permit(None);
 /// ```
 ///
@@ -21,7 +28,6 @@ use crate::principal::Principal;
 /// ```
 ///
 /// ```compile_fail,E0277
-/// // And no default stands in for one.
 /// fn any<T: Default>() -> T { T::default() }
 /// let permit: palisade_access::Permit = any();
 /// ```

@@ -5,10 +5,8 @@ use palisade_model::{Action, AuditEvent, Denial, Refusal, Secret};
 use palisade_store::User;
 
 use crate::access::{Access, entry, unknowable, unrecorded};
+use crate::name;
 use crate::password::Verdict;
-
-/// The longest sign-in name that is looked up, in bytes: RFC 5321 has 254 for an address.
-const LONGEST: usize = 320;
 
 impl Access {
     /// The user who has this password.
@@ -22,11 +20,9 @@ impl Access {
         password: &Secret,
         origin: &Origin,
     ) -> Result<User, Refusal> {
-        let login = login.trim();
-        let known = if login.is_empty() || login.len() > LONGEST || login.contains('\0') {
-            None
-        } else {
-            self.store().user_by_login(login).await.map_err(unknowable)?
+        let known = match name::as_kept(login) {
+            Some(login) => self.store().user_by_login(&login).await.map_err(unknowable)?,
+            None => None,
         };
         let able = known.as_ref().filter(|user| user.enabled);
         let verdict =

@@ -82,13 +82,13 @@ impl Access {
     }
 
     async fn tell(&self) {
-        let uses = self.0.sessions.take_untold();
+        let uses = self.0.sessions.untold();
         if uses.is_empty() {
             return;
         }
-        if let Err(error) = self.store().touch_sessions(&uses).await {
-            tracing::warn!(%error, "the last use of sessions could not be written: later");
-            self.0.sessions.give_back(uses);
+        match self.store().touch_sessions(&uses).await {
+            Ok(()) => self.0.sessions.told(&uses),
+            Err(error) => tracing::warn!(%error, "the last use of sessions could not be written: later"),
         }
     }
 }

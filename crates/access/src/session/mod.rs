@@ -83,16 +83,19 @@ impl Sessions {
         self.cache.insert(session.digest, entry);
     }
 
-    /// What the store has yet to learn.
-    pub(crate) fn take_untold(&self) -> Vec<([u8; 32], Timestamp)> {
-        self.untold.lock().drain().collect()
+    /// What the store has yet to learn. It stays here until it is [`told`](Self::told), so that nothing is
+    /// lost when writing fails or is cut off.
+    pub(crate) fn untold(&self) -> Vec<([u8; 32], Timestamp)> {
+        self.untold.lock().iter().map(|(digest, at)| (*digest, *at)).collect()
     }
 
-    /// The store did not learn it after all.
-    pub(crate) fn give_back(&self, uses: Vec<([u8; 32], Timestamp)>) {
+    /// The store learned these.
+    pub(crate) fn told(&self, uses: &[([u8; 32], Timestamp)]) {
         let mut untold = self.untold.lock();
         for (digest, at) in uses {
-            untold.entry(digest).and_modify(|known| *known = (*known).max(at)).or_insert(at);
+            if untold.get(digest).is_some_and(|latest| latest <= at) {
+                untold.remove(digest);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Sessions: their life, and that what was ended is refused on the very next call.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use palisade_access::{Access, NewSession, Via};
@@ -87,7 +89,7 @@ async fn what_was_ended_is_refused_on_the_very_next_call() {
             "sign out" => access.sign_out(&session.principal, &origin()).await.unwrap(),
             "end" => assert!(access.end_session(&other.principal, id(&session), &origin()).await.unwrap()),
             "end others" => {
-                assert!(access.end_other_sessions(&other.principal, &origin()).await.unwrap() > 0)
+                assert!(access.end_other_sessions(&other.principal, &origin()).await.unwrap() > 0);
             }
             "disable" => access.disable(user, None, &server).await.unwrap(),
             "roles" => access.set_roles(user, &["user".into()], None, &server).await.unwrap(),
@@ -286,4 +288,46 @@ async fn nobody_ends_anothers_session() {
     assert!(lives(&house.access, &alice).await);
     assert_eq!(house.count("session.revoked").await, before);
     assert_eq!(house.access.sessions(&mallory.principal).await.unwrap().len(), 1);
+}
+
+/// Readers hammer a session on both cores while it is ended: no call that begins after the end was answered
+/// gets in, cached or not.
+// proves: ID-8
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn under_load_no_call_that_begins_after_the_end_gets_in() {
+    let house = Arc::new(House::new().await);
+    let running = House::run(&house.access).await;
+    house.user("alice", &["user"]).await;
+    let (mut hits, rounds) = (0, 150);
+    for round in 0..rounds {
+        let session = sign_in(&house.access, "alice").await;
+        let ended = Arc::new(AtomicBool::new(false));
+        let readers: Vec<_> = (0..4)
+            .map(|_| {
+                let (house, ended, cookie) = (house.clone(), ended.clone(), session.cookie.clone());
+                tokio::spawn(async move {
+                    let mut hits = 0;
+                    loop {
+                        let over = ended.load(Ordering::SeqCst);
+                        let found = house.access.session(cookie.expose()).await.unwrap();
+                        if over {
+                            return (hits, found.is_some());
+                        }
+                        hits += usize::from(found.is_some());
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_micros(round * 20)).await;
+        house.access.sign_out(&session.principal, &origin()).await.unwrap();
+        ended.store(true, Ordering::SeqCst);
+        for reader in readers {
+            let (seen, late) = reader.await.unwrap();
+            assert!(!late, "round {round}");
+            hits += seen;
+        }
+    }
+    assert!(hits > 100, "the readers did get in before: {hits}");
+    running.end().await;
 }
