@@ -87,6 +87,7 @@ pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> an
     });
 
     let upstreams = Arc::new(Upstreams::new(Arc::clone(&policy), access.clone()));
+    upstreams.show(&metrics);
     let health =
         Health::new(store.clone(), trail.clone(), metrics.clone(), world.clone(), Arc::clone(&signs));
     let services =

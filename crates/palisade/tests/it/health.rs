@@ -57,6 +57,7 @@ async fn metrics_are_on_their_own_listener_alone() {
     let metrics: SocketAddr = site.running.metrics_address.unwrap();
     let text = Client::new(metrics).get("/metrics").await;
     assert_eq!(text.status, StatusCode::OK);
+    assert!(text.text().contains("upstream_idle{upstream=\"app\"} 1\n"), "{}", text.text());
     for name in ["requests_total", "admin_requests_total", "rate_limited_total", "errors_total"] {
         assert!(text.text().contains(&format!("{name} ")), "{name} is missing:\n{}", text.text());
     }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod failure;
+mod figures;
 mod forward;
 mod hop;
 mod identity;
@@ -24,7 +25,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Versi
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use palisade_access::{Access, Permit, Principal, Via};
-use palisade_gate::{Exchange, refused};
+use palisade_gate::{Exchange, Metrics, refused};
 use palisade_model::{Denial, Refusal};
 use palisade_policy::Policy;
 use palisade_policy::section::route::{Route, Target};
@@ -34,6 +35,7 @@ use tokio::time::timeout;
 
 use answer::Answer;
 use failure::Failure;
+use figures::Figures;
 use forward::Rewrite;
 use outgoing::{Outgoing, Progress};
 use pool::{Lease, Pool};
@@ -54,6 +56,7 @@ pub struct Upstreams {
 }
 
 struct Application {
+    name: String,
     pool: Arc<Pool>,
     /// The Host field, unless the client's is passed on.
     host: Option<HeaderValue>,
@@ -64,6 +67,7 @@ struct Application {
 impl Application {
     fn new(upstream: &Upstream) -> Self {
         Self {
+            name: upstream.name.clone(),
             pool: Pool::new(upstream),
             host: (!upstream.preserve_host)
                 .then(|| HeaderValue::from_str(&upstream.authority).ok())
@@ -81,6 +85,11 @@ impl Upstreams {
         let applications = policy.upstreams.iter().map(Application::new).collect();
         let rewrites = policy.routes.rows.iter().map(|route| rewrite(&policy, route)).collect();
         Self { policy, access, applications, rewrites, stopping: watch::Sender::new(false) }
+    }
+
+    /// Shows how the connections are used, among the other metrics.
+    pub fn show(self: &Arc<Self>, metrics: &Metrics) {
+        metrics.register(|registry| registry.register_collector(Box::new(Figures(Arc::downgrade(self)))));
     }
 
     /// Carries a request that the gate let through to its application, and the answer back.

@@ -25,6 +25,7 @@ pub(super) struct Pool {
     authority: String,
     connect_timeout: Duration,
     idle: Duration,
+    connections: usize,
     slots: Semaphore,
     waiting: AtomicUsize,
     stack: Mutex<Vec<Idle>>,
@@ -37,11 +38,13 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(upstream: &Upstream) -> Arc<Self> {
+        let connections = upstream.connections.min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             authority: upstream.authority.clone(),
             connect_timeout: upstream.connect_timeout,
             idle: upstream.idle,
-            slots: Semaphore::new(upstream.connections.min(Semaphore::MAX_PERMITS)),
+            connections,
+            slots: Semaphore::new(connections),
             waiting: AtomicUsize::new(0),
             stack: Mutex::new(Vec::new()),
         })
@@ -104,15 +107,27 @@ impl Pool {
 
     /// Closes the connections that were idle for too long or that the application closed.
     pub(super) fn prune(&self) {
-        let mut stack = self.stack.lock();
-        let idle = self.idle;
-        stack.retain_mut(|entry| entry.since.elapsed() < idle && entry.link.is_free());
+        let is_done = |entry: &mut Idle| entry.since.elapsed() >= self.idle || !entry.link.is_free();
+        let done: Vec<Idle> = self.stack.lock().extract_if(.., is_done).collect();
+        // Closing costs system calls, and nobody should wait for the stack meanwhile.
+        drop(done);
     }
 
-    /// How many connections are idle.
-    pub(super) fn idle_connections(&self) -> usize {
-        self.stack.lock().len()
+    /// How the connections are used at the moment.
+    pub(super) fn load(&self) -> Load {
+        let open = self.connections.saturating_sub(self.slots.available_permits());
+        Load { idle: self.stack.lock().len(), open, waiting: self.waiting.load(Ordering::Relaxed) }
     }
+}
+
+/// How the connections of a pool are used at one moment.
+pub(super) struct Load {
+    /// Connections that wait for a request.
+    pub(super) idle: usize,
+    /// Requests that have a connection.
+    pub(super) open: usize,
+    /// Requests that wait for a connection.
+    pub(super) waiting: usize,
 }
 
 /// A place in the queue for a connection.
