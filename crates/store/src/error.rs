@@ -50,6 +50,12 @@ impl From<NoEntropy> for StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error {
+            // Rows refer to users and families only.
+            rusqlite::Error::SqliteFailure(cause, _)
+                if cause.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY =>
+            {
+                Self::Gone
+            }
             rusqlite::Error::SqliteFailure(cause, _) => {
                 Self::Unavailable(format!("SQLite code {}", cause.extended_code))
             }

@@ -47,7 +47,7 @@ impl Store {
             .write(move |tx| {
                 Box::pin(async move {
                     tx.later(session::prune(now));
-                    tx.later(refresh::prune(now));
+                    refresh::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(link::prune(now));
                     tx.later(counters::prune(now));
                     let [] = tx.last([]).await?;

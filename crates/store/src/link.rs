@@ -63,14 +63,9 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    user::lock_enabled(tx, link.user).await?;
-                    tx.later(CREATE.with(values![
-                        link.digest,
-                        link.user,
-                        link.purpose,
-                        link.expires_at,
-                        link.used_at
-                    ]));
+                    let values = values![link.digest, link.user, link.purpose, link.expires_at, link.used_at];
+                    let [locked, _] = tx.last([user::lock(link.user), CREATE.with(values)]).await?;
+                    user::enabled(locked)?;
                     tx.record(audit);
                     Ok(())
                 })

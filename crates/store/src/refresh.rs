@@ -72,6 +72,8 @@ statements! {
                   WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE) RETURNING id";
     PRUNE = "DELETE FROM refresh_tokens WHERE digest IN \
              (SELECT digest FROM refresh_tokens WHERE expires_at <= $1 ORDER BY digest LIMIT 1000)";
+    PRUNE_FAMILIES = "DELETE FROM families WHERE id IN (SELECT id FROM families f WHERE NOT EXISTS \
+                      (SELECT 1 FROM refresh_tokens t WHERE t.family_id = f.id) ORDER BY id LIMIT 1000)";
 }
 
 /// Revokes a user's families.
@@ -79,9 +81,9 @@ pub(crate) fn revoke_all(user: UserId, at: Timestamp) -> Query {
     REVOKE_ALL.with(values![user, at])
 }
 
-/// Removes up to 1,000 tokens that are too old to be used or reused.
-pub(crate) fn prune(now: Timestamp) -> Query {
-    PRUNE.with(values![now])
+/// Removes up to 1,000 tokens that are too old to be used or reused, and families that have none left.
+pub(crate) fn prune(now: Timestamp) -> [Query; 2] {
+    [PRUNE.with(values![now]), PRUNE_FAMILIES.with([])]
 }
 
 fn read(row: &mut Row) -> Result<RefreshToken, StoreError> {
@@ -184,9 +186,9 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    user::lock_enabled(tx, token.user).await?;
-                    tx.later(CREATE_FAMILY.with(values![token.family, token.user, token.issued_at]));
-                    tx.later(create(&token));
+                    let family = CREATE_FAMILY.with(values![token.family, token.user, token.issued_at]);
+                    let [locked, _, _] = tx.last([user::lock(token.user), family, create(&token)]).await?;
+                    user::enabled(locked)?;
                     tx.record(audit);
                     Ok(())
                 })

@@ -94,13 +94,11 @@ impl Store {
         audit: Vec<AuditEvent>,
     ) -> Result<Vec<[u8; 32]>, StoreError> {
         let s = session.clone();
+        let place = keep.map_or(i64::MAX, |keep| i64::try_from(keep.max(1)).unwrap_or(i64::MAX));
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    user::lock_enabled(tx, s.user).await?;
-                    tx.later(LOCK_OF_USER.with(values![s.user]));
-                    tx.later(END_EXPIRED_OF.with(values![s.user, s.created_at]));
-                    tx.later(CREATE.with(values![
+                    let create = CREATE.with(values![
                         s.id,
                         s.digest,
                         s.user,
@@ -109,15 +107,21 @@ impl Store {
                         s.expires_at,
                         s.address,
                         s.agent.as_deref().map(without_nul),
-                    ]));
+                    ]);
+                    let [locked, _, _, _, over] = tx
+                        .last([
+                            user::lock(s.user),
+                            LOCK_OF_USER.with(values![s.user]),
+                            END_EXPIRED_OF.with(values![s.user, s.created_at]),
+                            create,
+                            END_OLDEST.with(values![s.user, s.id, place]),
+                        ])
+                        .await?;
+                    user::enabled(locked)?;
                     let mut ended = Vec::new();
-                    if let Some(keep) = keep {
-                        let place = i64::try_from(keep.max(1)).unwrap_or(i64::MAX);
-                        let [rows] = tx.last([END_OLDEST.with(values![s.user, s.id, place])]).await?;
-                        for mut row in rows {
-                            ended.push(row.read()?);
-                            tx.changed(Subject::Session(row.read()?));
-                        }
+                    for mut row in over {
+                        ended.push(row.read()?);
+                        tx.changed(Subject::Session(row.read()?));
                     }
                     tx.record(audit);
                     Ok(ended)

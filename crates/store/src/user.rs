@@ -5,7 +5,7 @@ use palisade_model::{AuditEvent, TenantId, Timestamp};
 
 use crate::db::{Tx, first};
 use crate::feed::Subject;
-use crate::sql::{statements, values};
+use crate::sql::{Query, statements, values};
 use crate::value::Row;
 use crate::{Store, StoreError, link, refresh, session};
 
@@ -93,10 +93,14 @@ fn roles_text(roles: &[String]) -> String {
     serde_json::Value::from(roles).to_string()
 }
 
-/// Locks a user's row until the commit; [`StoreError::Gone`] when there is none or it is disabled.
-pub(crate) async fn lock_enabled(tx: &mut Tx<'_>, id: UserId) -> Result<(), StoreError> {
-    let rows = tx.rows(LOCK.with(values![id])).await?;
-    match first(rows).map(|mut row| row.read::<bool>()).transpose()? {
+/// Locks a user's row until the commit.
+pub(crate) fn lock(id: UserId) -> Query {
+    LOCK.with(values![id])
+}
+
+/// What [`lock`] answered: [`StoreError::Gone`] when there is no such user or it is disabled.
+pub(crate) fn enabled(locked: Vec<Row>) -> Result<(), StoreError> {
+    match first(locked).map(|mut row| row.read()).transpose()? {
         Some(true) => Ok(()),
         _ => Err(StoreError::Gone),
     }
@@ -180,13 +184,18 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    lock_enabled(tx, id).await?;
-                    tx.later(KEEP_FORMER.with(values![id]));
-                    tx.later(FORGET_FORMER.with(values![id, keep]));
-                    tx.later(SET_PASSWORD.with(values![id, hash, at]));
-                    tx.later(session::end_all(id, end_sessions_except));
-                    tx.later(refresh::revoke_all(id, at));
-                    tx.later(link::forget_unused(id));
+                    let [locked, ..] = tx
+                        .last([
+                            lock(id),
+                            KEEP_FORMER.with(values![id]),
+                            FORGET_FORMER.with(values![id, keep]),
+                            SET_PASSWORD.with(values![id, hash, at]),
+                            session::end_all(id, end_sessions_except),
+                            refresh::revoke_all(id, at),
+                            link::forget_unused(id),
+                        ])
+                        .await?;
+                    enabled(locked)?;
                     tx.changed(Subject::User(id));
                     tx.record(audit);
                     Ok(())
@@ -262,13 +271,22 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let set = tx.rows(SET_ENABLED.with(values![id, enabled])).await?;
+                    let set = SET_ENABLED.with(values![id, enabled]);
+                    let set = if enabled {
+                        let [set] = tx.last([set]).await?;
+                        set
+                    } else {
+                        let now = tx.world().now();
+                        let ending = [
+                            set,
+                            session::end_all(id, None),
+                            refresh::revoke_all(id, now),
+                            link::forget_unused(id),
+                        ];
+                        let [set, ..] = tx.last(ending).await?;
+                        set
+                    };
                     first(set).ok_or(StoreError::Gone)?;
-                    if !enabled {
-                        tx.later(session::end_all(id, None));
-                        tx.later(refresh::revoke_all(id, tx.world().now()));
-                        tx.later(link::forget_unused(id));
-                    }
                     tx.changed(Subject::User(id));
                     tx.record(audit);
                     Ok(())

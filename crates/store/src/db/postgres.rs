@@ -11,6 +11,7 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, R
 use palisade_model::{Secret, World};
 use tokio::sync::Semaphore;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Config, NoTls};
 
@@ -167,8 +168,9 @@ struct Around {
     commit: bool,
 }
 
-type Sent<'a> =
-    Pin<Box<dyn Future<Output = Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>> + Send + 'a>>;
+/// A statement on its way; sent when it is first polled.
+type Sent<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+type Answer = Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>;
 
 /// Sends all statements without waiting for answers in between; then the answers, or the first error.
 ///
@@ -203,10 +205,8 @@ fn plain<'a>(client: &'a Object, text: &'static str) -> Sent<'a> {
 }
 
 /// Polls each future once, which sends it, and then waits for their answers one after the other.
-async fn in_order<R, E>(
-    mut sent: Vec<Pin<Box<dyn Future<Output = Result<R, E>> + Send + '_>>>,
-) -> Result<Vec<R>, E> {
-    let mut early: Vec<Option<Result<R, E>>> = Vec::with_capacity(sent.len());
+async fn in_order(mut sent: Vec<Sent<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
+    let mut early: Vec<Option<Answer>> = Vec::with_capacity(sent.len());
     poll_fn(|cx| {
         early = sent
             .iter_mut()
@@ -326,6 +326,8 @@ fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         let why = match error.code() {
+            // Rows refer to users and families only.
+            Some(&SqlState::FOREIGN_KEY_VIOLATION) => return Self::Gone,
             Some(code) => match code.code() {
                 "28P01" | "28000" => "PostgreSQL refused the user or password".into(),
                 "3D000" => "PostgreSQL has no such database".into(),
@@ -356,7 +358,7 @@ mod tests {
     #[test]
     fn a_bad_url_is_refused_without_being_shown() {
         for url in ["postgres://ann:hunter2@h:notaport/db", "mysql://ann:hunter2@h/db", "hunter2", ""] {
-            let error = pool(&Secret::new(url)).err().expect(url);
+            let error = pool(&Secret::new(url)).expect_err(url);
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
     }

@@ -178,3 +178,66 @@ fn finish(connection: &Connected, done: &[Done]) -> Result<(), StoreError> {
     let end = if done.iter().any(|job| job.worked) { "COMMIT" } else { "ROLLBACK" };
     connection.steer(end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sqlite::Sqlite;
+    use super::*;
+    use crate::sql::{Sql, values};
+
+    static MAKE: Sql = Sql::new("CREATE TABLE t (a INTEGER PRIMARY KEY, filler TEXT) STRICT");
+    static INSERT: Sql = Sql::new("INSERT INTO t (a, filler) VALUES ($1, $2)");
+    static COUNT: Sql = Sql::new("SELECT COUNT(*) FROM t");
+    static FULL: Sql = Sql::new("PRAGMA max_page_count = 1");
+    static FREE: Sql = Sql::new("PRAGMA max_page_count = 100000");
+
+    async fn run(db: &Sqlite, sql: &'static Sql) -> i64 {
+        let query = sql.with([]);
+        let mut rows = db.write(move |tx| Box::pin(async move { tx.rows(query).await })).await.unwrap();
+        rows.pop().map_or(0, |mut row| row.read().unwrap())
+    }
+
+    async fn insert(db: &Sqlite, number: i64, filler: String) -> Result<(), StoreError> {
+        db.write(move |tx| {
+            tx.later(INSERT.with(values![number, filler]));
+            Box::pin(std::future::ready(Ok(())))
+        })
+        .await
+    }
+
+    // proves: AUD-1
+    #[tokio::test]
+    async fn a_write_that_breaks_off_takes_nobody_with_it() {
+        let db = Sqlite::open(None, &World::real()).await.unwrap();
+        run(&db, &MAKE).await;
+        let broken = db.write(|tx| {
+            tx.later(INSERT.with(values![1_i64, "x"]));
+            Box::pin(async move {
+                tx.all([]).await?;
+                assert!(tx.world().now().as_micros() < 0, "on purpose");
+                Ok(())
+            })
+        });
+        let (broken, fine) = tokio::join!(broken, insert(&db, 2, "x".into()));
+        assert!(matches!(broken, Err(StoreError::Unavailable(_))));
+        assert_eq!(fine, Ok(()));
+        assert_eq!(run(&db, &COUNT).await, 1, "what broke off was rolled back alone");
+    }
+
+    // proves: AUD-1
+    #[tokio::test]
+    async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+        let db = Sqlite::open(None, &World::real()).await.unwrap();
+        run(&db, &MAKE).await;
+        run(&db, &FULL).await;
+        let mut acknowledged = 0;
+        for number in 0..64 {
+            let filler = "x".repeat(if number % 2 == 0 { 1 } else { 20_000 });
+            acknowledged += i64::from(insert(&db, number, filler).await.is_ok());
+        }
+        assert!((1..33).contains(&acknowledged), "{acknowledged}");
+        run(&db, &FREE).await;
+        assert_eq!(run(&db, &COUNT).await, acknowledged);
+        insert(&db, 100, "x".repeat(20_000)).await.unwrap();
+    }
+}
