@@ -49,6 +49,10 @@ pub struct OwnPage {
     pub nonce: String,
 }
 
+/// Response extension of an answer that signs somebody in: it is counted (OBS-1).
+#[derive(Clone, Copy, Debug)]
+pub struct SignedIn;
+
 /// What the request was allowed: every handler behind the gate takes one.
 ///
 /// As an axum extractor it is only there when the gate let the request in. A handler that was mounted without the gate

@@ -23,7 +23,7 @@ mod layer;
 mod pipeline;
 mod stage;
 
-pub use exchange::{Allowed, Exchange, OwnPage, Peer, refused, refused_with};
+pub use exchange::{Allowed, Exchange, OwnPage, Peer, SignedIn, refused, refused_with};
 pub use gate::{Gate, GateParts};
 pub use layer::{GateLayer, Gated};
 pub use metrics::Metrics;

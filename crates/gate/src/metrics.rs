@@ -95,8 +95,7 @@ impl Metrics {
         text
     }
 
-    /// Counts a sign-in.
-    pub fn signed_in(&self) {
+    pub(crate) fn signed_in(&self) {
         self.0.signed_in.inc();
     }
 

@@ -43,7 +43,7 @@ impl Gate {
             watch.refused(&refusal);
             refuse::answer(&refusal, &watch.course.id, &watch.course.manner)
         });
-        if let Some(refusal) = refuse::rendered(&response) {
+        if let Some(refusal) = refuse::rendered(&mut response) {
             watch.refused(&refusal);
         }
         seal::seal(self, &watch.course, &mut response);

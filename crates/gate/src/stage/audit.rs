@@ -19,6 +19,7 @@ use palisade_policy::section::route::{Route, Target};
 use serde_json::Value;
 
 use super::authorize;
+use crate::SignedIn;
 use crate::course::Course;
 use crate::gate::Gate;
 use crate::trail::mask;
@@ -125,6 +126,9 @@ impl Watch {
         let now = self.gate.parts().world.now();
         self.status = Some(response.status());
         self.course.took = Some(now.since(self.course.started));
+        if response.extensions().get::<SignedIn>().is_some() {
+            self.gate.parts().metrics.signed_in();
+        }
         self.endless = response
             .headers()
             .get(CONTENT_TYPE)

@@ -94,31 +94,24 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 /// Takes Palisade's own cookies out of what the application gets: a session must not leak through its logs.
 pub(crate) fn strip(gate: &Gate, headers: &mut HeaderMap) {
-    if !headers.contains_key(COOKIE) {
-        return;
-    }
     let policy = gate.policy();
-    let session = policy.identify.sessions.cookie.as_str();
-    let own = |name: &str| {
+    let (session, csrf) = (policy.identify.sessions.cookie.as_str(), policy.csrf.cookie.as_deref());
+    let own = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default().trim();
         name == session
-            || policy.csrf.cookie.as_deref() == Some(name)
+            || csrf == Some(name)
             || name.starts_with("palisade_")
-            || name.starts_with("__Host-palisade")
+            || name.starts_with("__Host-palisade_")
     };
-    let name_of = |pair: &str| pair.split('=').next().unwrap_or_default().trim().to_owned();
-    let text = |line: &HeaderValue| std::str::from_utf8(line.as_bytes()).map(str::to_owned);
-    if !headers
-        .get_all(COOKIE)
-        .iter()
-        .any(|line| text(line).is_ok_and(|line| line.split(';').any(|pair| own(&name_of(pair)))))
-    {
+    if !pairs(headers).any(|pair| own(&pair)) {
         return;
     }
     let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
     headers.remove(COOKIE);
     for line in lines {
-        let Ok(whole) = text(&line) else { continue };
-        let others: Vec<&str> = whole.split(';').filter(|pair| !own(&name_of(pair))).map(str::trim).collect();
+        // What is not text holds none of Palisade's, and none that an application could read.
+        let Ok(text) = std::str::from_utf8(line.as_bytes()) else { continue };
+        let others: Vec<&str> = text.split(';').filter(|pair| !own(pair)).map(str::trim).collect();
         if let (false, Ok(rest)) = (others.is_empty(), HeaderValue::try_from(others.join("; "))) {
             headers.append(COOKIE, rest);
         }

@@ -79,6 +79,15 @@ pub(crate) fn write(refusal: &Refusal, id: &RequestId, wants_html: bool) -> Resp
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    describe(refusal, status, headers);
+    if wants_html {
+        response.extensions_mut().insert(RefusalPage);
+    }
+    response
+}
+
+/// What a refusal tells programs in headers.
+fn describe(refusal: &Refusal, status: StatusCode, headers: &mut HeaderMap) {
     if let Some(allow) = refusal.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
         headers.insert(ALLOW, allow);
     }
@@ -89,10 +98,6 @@ pub(crate) fn write(refusal: &Refusal, id: &RequestId, wants_html: bool) -> Resp
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, challenge(refusal.denial));
     }
-    if wants_html {
-        response.extensions_mut().insert(RefusalPage);
-    }
-    response
 }
 
 /// The refusal as this client gets it.
@@ -113,13 +118,12 @@ pub(crate) fn of(response: &Response<Body>) -> Option<Refusal> {
     (!refused.rendered).then(|| Refusal::clone(&refused.refusal))
 }
 
-/// A service's no that it rendered itself.
-pub(crate) fn rendered(response: &Response<Body>) -> Option<Arc<Refusal>> {
-    response
-        .extensions()
-        .get::<Refused>()
-        .filter(|refused| refused.rendered)
-        .map(|refused| refused.refusal.clone())
+/// A service's no that it rendered itself; what is still missing is put in.
+pub(crate) fn rendered(response: &mut Response<Body>) -> Option<Arc<Refusal>> {
+    let refused = response.extensions().get::<Refused>().filter(|refused| refused.rendered)?;
+    let (refusal, status) = (refused.refusal.clone(), response.status());
+    describe(&refusal, status, response.headers_mut());
+    Some(refusal)
 }
 
 /// What the client may know: a hidden thing reads like one that is not there (ACC-2).

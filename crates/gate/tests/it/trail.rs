@@ -7,7 +7,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt as _;
-use palisade_gate::Peer;
+use palisade_gate::{Peer, SignedIn};
 use palisade_model::{Denial, Refusal};
 use palisade_store::AuditQuery;
 use parking_lot::Mutex;
@@ -219,9 +219,16 @@ async fn everything_is_counted() {
     house.send(Ask::get("/admin").signed_in(&ann)).await;
     house.answers(|_| Response::builder().status(503).body(Body::empty()).unwrap());
     house.send(Ask::get("/open/x")).await;
+    house.answers(|_| {
+        let mut response = Response::new(Body::empty());
+        response.extensions_mut().insert(SignedIn);
+        response
+    });
+    house.send(Ask::post("/auth/login").own_origin()).await;
     let text = house.metrics.encode();
     for line in [
-        "requests_total 4",
+        "requests_total 5",
+        "sign_ins_total 1",
         "admin_requests_total 1",
         "errors_total 1",
         r#"refusals_total{stage="authorize",code="authorize.role",fault="client"} 1"#,

@@ -4,6 +4,7 @@
 //! the others count once it is known who asks. A limit that has nothing to count by (a limit by user,
 //! and nobody is signed in) counts by address.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -33,7 +34,7 @@ pub(crate) struct Quota {
     reset: Duration,
     at: Timestamp,
     /// The window's name in `RateLimit-Policy`.
-    name: String,
+    name: Arc<str>,
 }
 
 /// The policy's limits, as they are counted and announced.
@@ -43,6 +44,8 @@ pub(crate) struct Limits {
     salt: [u8; 32],
     /// By index of the limit: its windows as the limiter takes them.
     windows: Vec<Vec<(u32, Duration)>>,
+    /// The names of these windows.
+    names: Vec<Vec<Arc<str>>>,
     /// By index of the route: `RateLimit-Policy`.
     announced: Vec<Option<HeaderValue>>,
 }
@@ -62,8 +65,22 @@ impl Limits {
                 .iter()
                 .map(|limit| limit.windows.iter().map(|w| (w.count, w.per)).collect())
                 .collect(),
+            names: limits
+                .iter()
+                .map(|limit| limit.windows.iter().map(|w| window_name(limit, w.per).into()).collect())
+                .collect(),
             announced: policy.routes.rows.iter().map(announce).collect(),
         }
+    }
+
+    fn windows(&self, limit: usize) -> &[(u32, Duration)] {
+        self.windows.get(limit).map_or(&[], Vec::as_slice)
+    }
+
+    /// The name of that limit's window of that length.
+    fn name(&self, limit: usize, per: Duration) -> Option<Arc<str>> {
+        let place = self.windows(limit).iter().position(|(_, length)| *length == per)?;
+        self.names.get(limit)?.get(place).cloned()
     }
 
     fn key(&self, limit: &Limit, kind: &[u8], subject: &[u8]) -> [u8; 16] {
@@ -150,14 +167,15 @@ fn hit(gate: &Gate, course: &mut Course, keys: &[(usize, [u8; 16])]) -> Result<(
     if keys.is_empty() {
         return Ok(());
     }
-    let windows = |index: usize| gate.limits().windows.get(index).map_or(&[][..], Vec::as_slice);
+    let limits = gate.limits();
     let checks: Vec<Check<'_>> =
-        keys.iter().map(|(index, key)| Check { key: *key, windows: windows(*index) }).collect();
+        keys.iter().map(|(index, key)| Check { key: *key, windows: limits.windows(*index) }).collect();
     let now = gate.parts().world.now();
     let verdict = gate.parts().limiter.hit(now, &checks);
     let tightest = verdict.tightest;
-    let limit = keys.get(tightest.which).and_then(|(index, _)| gate.policy().shield.limits.get(*index));
-    let name = limit.map(|limit| window_name(limit, tightest.window)).unwrap_or_default();
+    let counted = keys.get(tightest.which);
+    let name =
+        counted.and_then(|(index, _)| limits.name(*index, tightest.window)).unwrap_or_else(|| "limit".into());
     let quota =
         Quota { limit: tightest.limit, remaining: tightest.remaining, reset: tightest.reset, at: now, name };
     if verdict.allowed {

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use data_encoding::HEXLOWER;
 use palisade_access::{NewSession, Principal};
-use palisade_gate::{OwnPage, refused_with};
+use palisade_gate::{OwnPage, SignedIn, refused_with};
 use palisade_model::{Denial, FieldFault, Refusal};
 use serde_json::Value;
 
@@ -93,6 +93,12 @@ pub(super) fn begin(desk: &Desk, session: &NewSession, mut response: Response<Bo
     for cookie in both.into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+    response
+}
+
+/// The answer, counted as a sign-in.
+pub(super) fn signed_in(mut response: Response<Body>) -> Response<Body> {
+    response.extensions_mut().insert(SignedIn);
     response
 }
 

@@ -72,7 +72,7 @@ pub(super) async fn submit(
     if !session {
         checked?;
         let issued = desk.access.sign_in_tokens(login.expose(), &password, origin).await?;
-        return Ok(tokens::issued(&issued));
+        return Ok(reply::signed_in(tokens::issued(&issued)));
     }
     let outcome = match checked {
         Ok(()) => desk.access.sign_in(login.expose(), &password, origin, former).await,
@@ -81,12 +81,12 @@ pub(super) async fn submit(
     match (outcome, intake.speech) {
         (Ok(new), Speech::Form) => {
             let onward = reply::see_other(reply::destination(&desk, wish));
-            Ok(reply::begin(&desk, &new, onward))
+            Ok(reply::signed_in(reply::begin(&desk, &new, onward)))
         }
         (Ok(new), Speech::Json) => {
             let token = desk.access.csrf_token(&new.principal)?;
             let body = json!({ "csrf_token": token, "user": reply::person(&new.principal) });
-            Ok(reply::begin(&desk, &new, reply::json(200, &body)))
+            Ok(reply::signed_in(reply::begin(&desk, &new, reply::json(200, &body))))
         }
         (Err(refusal), Speech::Form) if reply::correctable(&refusal) => {
             let next = wish.and_then(next::local).unwrap_or_default();
