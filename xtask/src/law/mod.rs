@@ -7,6 +7,7 @@ mod budgets;
 mod cycles;
 mod documents;
 mod mirror;
+mod proofs;
 mod sources;
 
 use anyhow::{Result, bail};
@@ -28,12 +29,13 @@ impl Finding {
 /// Runs every rule, prints every finding, fails if there is one.
 pub fn check() -> Result<()> {
     let sources = sources::read()?;
-    let rules: [(&str, Vec<Finding>); 5] = [
+    let rules: [(&str, Vec<Finding>); 6] = [
         ("arrows", arrows::check()?),
         ("mirror", mirror::check()),
         ("cycles", cycles::check(&sources)),
         ("budgets", budgets::check(&sources)),
         ("documents", documents::check()?),
+        ("proofs", proofs::check(&sources)),
     ];
     let mut broken = 0;
     for (rule, findings) in &rules {

@@ -29,7 +29,7 @@ async fn a_person_uses_the_application_in_chromium() {
     let policy = format!(
         "[[route]]\npath = \"/{{*rest}}\"\nto = \"upstream:app\"\nallow = {{ read = \"user\", write = \"user\" }}\n\n\
          [[route]]\npath = \"/api/parts\"\nto = \"upstream:app\"\nallow = {{ read = \"user\" }}\nlimits = [\"tight\"]\n\n\
-         [shield.limits]\ntight = {{ limit = \"3/hour\", by = \"user\" }}\n\n\
+         [identify.sign_up]\nopen = true\n\n[shield.limits]\ntight = {{ limit = \"3/hour\", by = \"user\" }}\n\n\
          [upstream.app]\nurl = \"{}\"\nidentity = \"remote\"\n",
         app.url()
     );
@@ -48,7 +48,7 @@ async fn a_person_uses_the_application_in_chromium() {
     browser.fill("password", "short").await;
     browser.press("button[type=submit]").await;
     assert!(
-        browser.text().await.contains("password"),
+        browser.text().await.contains("Write at least 8 characters"),
         "a weak password is explained: {}",
         browser.text().await
     );

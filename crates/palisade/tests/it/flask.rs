@@ -10,7 +10,7 @@ fn policy(app: &Program) -> String {
     format!(
         "[[route]]\npath = \"/{{*rest}}\"\nto = \"upstream:app\"\nallow = {{ read = \"user\", write = \"user\" }}\n\
          limits = [\"app\"]\n\n\
-         [shield.limits]\napp = {{ limit = \"60/minute\", by = \"user\" }}\n\n\
+         [identify.sign_up]\nopen = true\n\n[shield.limits]\napp = {{ limit = \"60/minute\", by = \"user\" }}\n\n\
          [upstream.app]\nurl = \"{}\"\nidentity = \"remote\"\n",
         app.url()
     )

@@ -50,9 +50,18 @@ impl Browser {
         self.page.goto(url).await.unwrap();
     }
 
-    /// What a person can read.
+    /// What a person can read, once the page is there.
     pub async fn text(&self) -> String {
-        self.page.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
+        for _ in 0..100 {
+            let text = self.page.execute("return document.body && document.body.innerText", vec![]).await;
+            if let Ok(serde_json::Value::String(text)) = text
+                && !text.is_empty()
+            {
+                return text;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the page stays empty");
     }
 
     /// The path of the page that is shown.
@@ -69,15 +78,16 @@ impl Browser {
 
     /// Presses what the selector finds, and waits for the page that follows.
     pub async fn press(&self, selector: &str) {
+        self.page.execute("window.formerPage = true", vec![]).await.unwrap();
         self.page.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
-        for _ in 0..100 {
-            let ready = self.page.execute("return document.readyState", vec![]).await;
-            if ready.is_ok_and(|state| state == "complete") {
+        let arrived = "return !window.formerPage && document.readyState === 'complete'";
+        for _ in 0..200 {
+            if self.page.execute(arrived, vec![]).await.is_ok_and(|yes| yes == true) {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!("the page after pressing {selector} did not load");
+        panic!("no page followed after pressing {selector}");
     }
 
     /// What an accessibility checker finds wrong with the page, one line each.
