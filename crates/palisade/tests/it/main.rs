@@ -4,6 +4,7 @@
 mod authorize;
 mod browser;
 mod cli;
+mod cli_live;
 mod demo;
 mod express;
 mod flask;

@@ -6,16 +6,16 @@ use std::sync::LazyLock;
 
 use http::{HeaderValue, StatusCode};
 use palisade_model::denial::Facts;
-use palisade_model::{FieldFault, RequestId, digest};
+use palisade_model::{Denial, FieldFault, RequestId, digest};
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1d2330;--soft:#5b6476;--line:#dfe3ea;--paper:#f5f6f8;--card:#fff;--accent:#2a5bd7}\
-@media(prefers-color-scheme:dark){:root{--ink:#e8ebf1;--soft:#a2abbb;--line:#323a48;--paper:#12161d;--card:#1a2029;--accent:#8fb0ff}}\
+:root{color-scheme:light dark;--ink:#17211c;--soft:#52605a;--line:#cfd7d2;--paper:#eef1ee;--card:#fff;--accent:#0a6448}\
+@media(prefers-color-scheme:dark){:root{--ink:#e7eeea;--soft:#a3b2ab;--line:#2f3a35;--paper:#0f1412;--card:#171e1b;--accent:#6fd6ad}}\
 *{box-sizing:border-box}\
 body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;background:var(--paper);color:var(--ink);\
 font:1rem/1.6 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}\
 main{width:100%;max-width:32rem;padding:2.25rem 2.5rem;background:var(--card);border:1px solid var(--line);\
-border-radius:14px;box-shadow:0 8px 30px rgb(0 0 0/.06)}\
+border-radius:.75rem}\
 .status{margin:0;color:var(--accent);font-weight:600;font-size:.95rem;letter-spacing:.04em}\
 h1{margin:.2rem 0 .6rem;font-size:1.6rem;line-height:1.25}\
 p{margin:.4rem 0 1rem}ul{margin:0 0 1rem;padding-left:1.2rem}\
@@ -59,6 +59,8 @@ pub(super) fn write(status: StatusCode, facts: Facts, fields: &[FieldFault], id:
     }
     if status == StatusCode::UNAUTHORIZED {
         page.push_str("<p><a href=\"/auth/login\">Sign in</a></p>\n");
+    } else if facts.code == Denial::PasswordExpired.facts().code {
+        page.push_str("<p><a href=\"/account\">Go to your account</a></p>\n");
     } else {
         page.push_str("<p><a href=\"/\">Go to the start page</a></p>\n");
     }

@@ -31,18 +31,20 @@ use Service::{Assets, Health, Identity, Keys};
 use Who::{Public, SignedIn};
 
 /// Sign-in and its like check the origin of everybody, so that nobody is signed in as somebody else
-/// from a foreign page; what a session authenticates takes the token as well.
+/// from a foreign page; what a session authenticates takes the token as well. Whatever tries a password or
+/// tells whether a name is taken counts as an attempt to sign in.
 const ROWS: &[Own] = &[
     Own(GET, "/auth/login", Identity, Public, Origin, Usual),
     Own(POST, "/auth/login", Identity, Public, Origin, SignIn),
-    Own(&["GET", "POST"], "/auth/register", Identity, Public, Origin, Usual),
+    Own(GET, "/auth/register", Identity, Public, Origin, Usual),
+    Own(POST, "/auth/register", Identity, Public, Origin, SignIn),
     Own(POST, "/auth/logout", Identity, SignedIn, Token, Usual),
     Own(&["GET", "POST"], "/auth/link/{token}", Identity, Public, Origin, Usual),
     Own(GET, "/account", Identity, SignedIn, Token, Usual),
-    Own(POST, "/account/password", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/password", Identity, SignedIn, Token, SignIn),
     Own(POST, "/account/sessions/end", Identity, SignedIn, Token, Usual),
     Own(POST, "/api/v1/auth/login", Identity, Public, Origin, SignIn),
-    Own(POST, "/api/v1/auth/register", Identity, Public, Origin, Usual),
+    Own(POST, "/api/v1/auth/register", Identity, Public, Origin, SignIn),
     Own(POST, "/api/v1/auth/refresh", Identity, Public, Origin, Usual),
     Own(POST, "/api/v1/auth/logout", Identity, SignedIn, Token, Usual),
     Own(GET, "/api/v1/auth/me", Identity, SignedIn, Token, Usual),

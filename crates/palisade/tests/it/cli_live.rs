@@ -1,0 +1,166 @@
+//! The command line beside a running server: two processes, one store.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use tempfile::TempDir;
+
+use crate::identify_pages::encoded;
+use crate::support::{Client, PASSWORD};
+
+/// `palisade serve` in a folder of its own.
+struct Server {
+    folder: TempDir,
+    child: Child,
+    address: SocketAddr,
+    link: String,
+}
+
+impl Server {
+    /// Starts on a free port and waits until the first administrator's link is printed.
+    fn start() -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let policy = format!(
+            "[app]\nname = \"Live\"\nbase_url = \"http://{address}\"\n[edge]\nlisten = \"{address}\"\nmetrics_listen = \"off\"\n\
+             [authorize.roles]\nadmin = {{ includes = [\"user\"] }}\nuser = {{}}\n"
+        );
+        std::fs::write(folder.path().join("palisade.toml"), policy).unwrap();
+        let errors = std::fs::File::create(folder.path().join("stderr")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .arg("serve")
+            .env_clear()
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .unwrap();
+        let mut link = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut link).unwrap();
+        Self { folder, child, address, link: link.trim().to_owned() }
+    }
+
+    fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .env_clear()
+            .current_dir(self.folder.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// Sets a password with a link and is signed in by it.
+    async fn sign_in(&self, link: &str) -> Client {
+        let mut client = Client::new(self.address);
+        let path = link.strip_prefix(&format!("http://{}", self.address)).expect("a link to this server");
+        let own = format!("http://{}", self.address);
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", own.as_str())];
+        let done = client.send(Method::POST, path, &headers, &encoded(&[("password", PASSWORD)])).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+        client
+    }
+
+    /// Asks it to stop, and gives its exit code and everything that it wrote.
+    fn stop(mut self) -> (Option<i32>, String) {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let status = self.child.wait().unwrap();
+        let mut written = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut written).unwrap();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    written.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
+                }
+            }
+        }
+        (status.code(), written)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+// proves: ID-1, ID-5, ID-8, AUD-1, AUD-5
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_sees_what_the_command_line_changes_within_a_second() {
+    let server = Server::start();
+    let mut admin = server.sign_in(&server.link).await;
+    let session = admin.cookies();
+    let me = admin.get("/api/v1/auth/me").await;
+    assert_eq!(me.json()["roles"], serde_json::json!(["admin", "user"]), "{}", me.text());
+
+    let (code, text) = server.run(&["user", "add", "eva", "--role", "user"]);
+    assert_eq!(code, Some(0), "{text}");
+    let link = text.lines().find(|line| line.starts_with("http://")).unwrap().to_owned();
+    let mut eva = server.sign_in(&link).await;
+    assert_eq!(eva.get("/api/v1/auth/me").await.status, StatusCode::OK);
+
+    assert_eq!(server.run(&["user", "disable", "eva"]).0, Some(0));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(eva.get("/api/v1/auth/me").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(admin.get("/api/v1/auth/me").await.status, StatusCode::OK, "nobody else is signed out");
+    assert_eq!(server.run(&["user", "set-roles", "admin", "user"]).0, Some(0));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        admin.get("/api/v1/auth/me").await.status,
+        StatusCode::UNAUTHORIZED,
+        "rights changed: a new session"
+    );
+
+    assert_eq!(server.run(&["audit", "verify"]).0, Some(0), "the chain holds with two writers");
+    let secrets = [&server.link, &link].map(|link| link.rsplit_once('/').unwrap().1.to_owned());
+    let (code, written) = server.stop();
+    assert_eq!(code, Some(0));
+    assert!(written.contains("/auth/link/{token}"), "requests were logged, by their route");
+    for secret in secrets.iter().map(String::as_str).chain([PASSWORD, session.rsplit_once('=').unwrap().1]) {
+        assert!(!written.contains(secret), "a secret was written down");
+    }
+}
+
+// proves: ID-5
+#[tokio::test(flavor = "multi_thread")]
+async fn once_somebody_can_sign_in_no_link_is_printed_any_more() {
+    let mut server = Server::start();
+    let again = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+        command.arg("serve").env_clear().current_dir(server.folder.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    server.sign_in(&server.link).await;
+
+    // The address is taken: it says so, and ends.
+    let output = again().output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("cannot listen on") && output.stdout.is_empty(), "{said}");
+
+    let mut second = again();
+    Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let second = second.spawn().unwrap();
+    for _ in 0..100 {
+        if std::net::TcpStream::connect(server.address).is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Signals are heard a moment after the first connection is taken.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    Command::new("kill").args(["-TERM", &second.id().to_string()]).status().unwrap();
+    let output = second.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("/auth/link/"));
+}
