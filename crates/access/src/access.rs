@@ -15,9 +15,9 @@ use crate::live::Live;
 use crate::password::Passwords;
 use crate::session::Sessions;
 use crate::token::assertion::Assertions;
-use crate::token::cache::Verified;
 use crate::token::refresh::Successors;
 use crate::token::signer::Signer;
+use crate::token::verified::Verified;
 
 /// Who is asking and what they may do. Cheap to clone: clones share everything.
 ///

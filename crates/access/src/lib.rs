@@ -8,6 +8,7 @@
 //! it was revoked.
 
 mod access;
+mod cache;
 mod csrf;
 mod error;
 mod keys;

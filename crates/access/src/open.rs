@@ -18,10 +18,10 @@ use crate::password::Passwords;
 use crate::service::run::END;
 use crate::session::Sessions;
 use crate::token::assertion::Assertions;
-use crate::token::cache::Verified;
 use crate::token::keys::{Kind, Pair};
 use crate::token::refresh::Successors;
 use crate::token::signer::Signer;
+use crate::token::verified::Verified;
 
 /// The least length of an HS256 secret, in bytes (RFC 7518 section 3.2).
 const LEAST: usize = 32;

@@ -8,13 +8,10 @@ use std::time::Duration;
 use palisade_model::Timestamp;
 use palisade_store::Session;
 use parking_lot::Mutex;
-use quick_cache::sync::Cache;
 
+use crate::cache::{ByDigest, by_digest};
 use crate::live::{Live, Reading};
 use crate::principal::Principal;
-
-/// How many are remembered. The others are read from the store.
-const CAPACITY: usize = 65_536;
 
 /// The coarsest step in which the store learns that a session was used.
 const COARSEST: Duration = Duration::from_secs(60);
@@ -31,7 +28,7 @@ struct Entry {
 
 /// Live sessions by the digest of their cookie.
 pub(crate) struct Sessions {
-    cache: Cache<[u8; 32], Arc<Entry>>,
+    cache: ByDigest<Entry>,
     /// Uses that the store has yet to learn of.
     untold: Mutex<HashMap<[u8; 32], Timestamp>>,
     idle: Duration,
@@ -42,7 +39,7 @@ impl Sessions {
     /// `idle`: how long a session lives without a request.
     pub(crate) fn new(idle: Duration) -> Self {
         Self {
-            cache: Cache::new(CAPACITY),
+            cache: by_digest(),
             untold: Mutex::default(),
             idle,
             step: idle.checked_div(20).unwrap_or_default().min(COARSEST),

@@ -1,8 +1,9 @@
 //! Access tokens, refresh tokens and the assertion to the upstream.
 
 pub(crate) mod assertion;
-pub(crate) mod cache;
+
 pub(crate) mod claims;
 pub(crate) mod keys;
 pub(crate) mod refresh;
 pub(crate) mod signer;
+pub(crate) mod verified;

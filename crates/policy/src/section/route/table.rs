@@ -94,17 +94,9 @@ impl Routes {
             if row.methods.has(method) {
                 return Found::Row(row);
             }
-            // Which methods a hidden row takes would tell that it is there (ACC-2).
-            if !row.hide {
-                others = others.union(row.methods);
-            }
+            others = others.union(row.methods);
         }
-        if others == Methods::NONE { Found::Nothing } else { Found::OtherMethods(others) }
-    }
-
-    /// Whether a path for which nothing was found is there all the same, for other methods.
-    pub(crate) fn hides(&self, path: &str) -> bool {
-        self.group(path).is_some()
+        Found::OtherMethods(others)
     }
 
     fn group(&self, path: &str) -> Option<&[usize]> {

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use palisade_model::Timestamp;
-use quick_cache::sync::Cache;
 
+use crate::cache::{ByDigest, by_digest};
 use crate::live::{Live, Reading};
 use crate::principal::Principal;
-
-/// How many are remembered.
-const CAPACITY: usize = 65_536;
 
 struct Entry {
     principal: Principal,
@@ -19,12 +16,12 @@ struct Entry {
 
 /// Tokens whose signature was verified and whose family was live.
 pub(crate) struct Verified {
-    cache: Cache<[u8; 32], Arc<Entry>>,
+    cache: ByDigest<Entry>,
 }
 
 impl Verified {
     pub(crate) fn new() -> Self {
-        Self { cache: Cache::new(CAPACITY) }
+        Self { cache: by_digest() }
     }
 
     /// Whom the token names, if that is still believed.
