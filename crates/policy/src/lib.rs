@@ -144,12 +144,14 @@ fn read_all(reader: &mut Reader<'_>, root: &Table<'_>, text: &str) -> Policy {
     let identify = section::identify::read(reader, root, &app, &roles);
     let csrf = section::csrf::read(reader, root);
     let upstreams = section::upstream::read(reader, root);
+    let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+    let lines: Vec<usize> = std::iter::once(0).chain(breaks).collect();
     let around = section::route::read::Around {
         roles: &roles,
         limits: &shield.limits,
         upstreams: &upstreams,
         body_bytes: edge.body_bytes,
-        source: text,
+        lines: &lines,
     };
     let routes = section::route::read::read(reader, root, &around);
     let audit = section::audit::read(reader, root, app.environment, &store.data_dir);

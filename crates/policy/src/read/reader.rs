@@ -397,7 +397,12 @@ impl<'a> Reader<'a> {
                 .find(|v| v.name == name)
                 .map_or(Some(text.clone()), |v| v.convert(&text));
             return match converted {
-                Some(text) => FromEnvironment::Value { name, text },
+                Some(text) => {
+                    // What is announced is the variable that is set.
+                    let by_file = T::SECRET && self.environment.get(&name).is_none();
+                    let name = if by_file { format!("{name}_FILE") } else { name };
+                    FromEnvironment::Value { name, text }
+                }
                 None => {
                     let unit = if form == Form::Minutes { "minutes" } else { "requests in a minute" };
                     let help = format!("write a whole number of {unit}: {name}=30");

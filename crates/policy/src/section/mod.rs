@@ -26,6 +26,7 @@ pub const SCOPES: &[&[Scope]] = &[
     csrf::SCOPES,
     authorize::SCOPES,
     route::read::SCOPES,
+    route::legacy::SCOPES,
     upstream::SCOPES,
     audit::SCOPES,
 ];

@@ -1,6 +1,9 @@
 //! `[[route]]`: which path leads where, and on which terms.
 
+mod free;
+pub(crate) mod legacy;
 pub(crate) mod own;
+mod path;
 pub(crate) mod read;
 mod table;
 

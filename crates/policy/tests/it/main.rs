@@ -8,6 +8,7 @@ mod production;
 mod reference;
 mod routes;
 mod secrets;
+mod speed;
 mod variables;
 mod whole;
 

@@ -122,6 +122,8 @@ fn a_secret_comes_from_a_variable_or_a_file_and_never_from_both() {
     assert_eq!(key("", &[("SECRET_KEY", SECRET)]).as_deref(), Some(SECRET));
     assert_eq!(key("", &[("SECRET_KEY_FILE", path)]).as_deref(), Some(SECRET));
     assert_eq!(key("", &[("PALISADE_IDENTIFY__SECRET_KEY_FILE", path)]).as_deref(), Some(SECRET));
+    let checked = Policy::from_toml("palisade.toml", "", &environment(&[("SECRET_KEY_FILE", path)])).unwrap();
+    assert_eq!(checked.overrides, ["SECRET_KEY_FILE"]);
     std::fs::write(&file, "\n").unwrap();
     assert_eq!(key("", &[("SECRET_KEY_FILE", path)]), None, "an empty file is no secret");
 }
