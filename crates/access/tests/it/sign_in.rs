@@ -79,8 +79,8 @@ async fn what_was_typed_as_an_unknown_name_stands_nowhere_in_the_trail() {
     assert!(trail.contains("unknown"));
 }
 
-/// Medians of many pairs taken in turn, with a wide margin: an answer without a hash would be a hundred times
-/// faster than one with it.
+/// Lower quartiles of many rounds taken in turn: the rest is the machine's noise. An answer without a hash would
+/// be a hundred times faster in every attempt.
 // proves: ID-1
 #[tokio::test]
 async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
@@ -92,22 +92,26 @@ async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
     house.access.create_user(bare, None, &Origin::default()).await.unwrap();
 
     let logins = ["known", "nobody", "disabled", "bare"];
-    let mut times: [Vec<Duration>; 4] = Default::default();
-    for _ in 0..30 {
-        for (login, taken) in logins.iter().zip(&mut times) {
-            let began = Instant::now();
-            house.access.sign_in(login, &secret("wrong password"), &origin(), None).await.unwrap_err();
-            taken.push(began.elapsed());
+    let mut ratios = Vec::new();
+    for _ in 0..6 {
+        let mut times: [Vec<Duration>; 4] = Default::default();
+        for _ in 0..20 {
+            for (login, taken) in logins.iter().zip(&mut times) {
+                let began = Instant::now();
+                house.access.sign_in(login, &secret("wrong password"), &origin(), None).await.unwrap_err();
+                taken.push(began.elapsed());
+            }
+        }
+        let quartiles = times.map(|mut taken| {
+            taken.sort();
+            taken[taken.len() / 4].as_secs_f64()
+        });
+        ratios = quartiles.iter().map(|quartile| quartile / quartiles[0]).collect();
+        if ratios.iter().all(|ratio| (0.67..1.5).contains(ratio)) {
+            return;
         }
     }
-    let medians = times.map(|mut taken| {
-        taken.sort();
-        taken[taken.len() / 2]
-    });
-    for (login, median) in logins.iter().zip(medians) {
-        let ratio = median.as_secs_f64() / medians[0].as_secs_f64();
-        assert!((0.6..1.7).contains(&ratio), "{login}: {median:?} against {:?}", medians[0]);
-    }
+    panic!("{logins:?} take {ratios:?} of the first one's time");
 }
 
 // proves: ID-3
