@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response, Uri};
 use palisade_access::Access;
 use palisade_model::{Refusal, World};
 use palisade_policy::Policy;
@@ -59,6 +59,9 @@ impl Gate {
     pub fn turn_away(&self, refusal: &Refusal, peer: Peer) -> Response<Bytes> {
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(peer);
+        // What it asked for is not known, and nothing must stand in its place.
+        *request.method_mut() = Method::from_bytes(b"-").unwrap_or_default();
+        *request.uri_mut() = Uri::from_static("*");
         let mut watch = Watch::new(self.clone(), edge::receive(self, &request));
         watch.refused(refusal);
         let mut response = refuse::write(refusal, &watch.course.id, false).map(Bytes::from);

@@ -4,9 +4,11 @@
 //! change the order.
 
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use palisade_model::{Denial, Refusal};
 use tower::{Service, ServiceExt as _};
@@ -82,7 +84,10 @@ impl Gate {
         request.extensions_mut().insert(Arc::new(exchange));
         let due = csrf::before(self, course, &mut request);
         identify::strip(self, request.headers_mut());
-        let Ok(mut response) = service.clone().oneshot(request).await;
+        let serving = AssertUnwindSafe(service.clone().oneshot(request)).catch_unwind();
+        let Ok(Ok(mut response)) = serving.await else {
+            return Err(Refusal::new(Denial::Internal, "the service panicked"));
+        };
         // A body that was too long or broke off is the reason for whatever the service made of it.
         if let Some(refusal) = course.body_refusal().or_else(|| refuse::of(&response)) {
             return Err(refusal);

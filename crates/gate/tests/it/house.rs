@@ -261,6 +261,11 @@ impl Ask {
         self
     }
 
+    pub fn two_hosts(mut self, second: &str) -> Self {
+        self.0.headers_mut().append("host", second.parse().unwrap());
+        self
+    }
+
     pub fn without(mut self, name: &str) -> Self {
         self.0.headers_mut().remove(name);
         self

@@ -48,6 +48,7 @@ async fn a_host_that_is_not_served_gets_421_and_no_page() {
         "edge.ambiguous",
     )
     .await;
+    refused(&house, Ask::get("/open/x").two_hosts("evil.example"), 400, "edge.ambiguous").await;
     assert_eq!(house.send(Ask::get("/open/x").header("host", "APP.example:8443")).await.status(), 200);
 }
 
@@ -153,6 +154,19 @@ async fn a_body_that_breaks_off_is_the_clients_fault() {
 async fn without_a_peer_nobody_is_served() {
     let house = House::usual().await;
     refused(&house, Ask::get("/open/x").nobody_knows_the_peer(), 500, "service.internal").await;
+}
+
+// proves: OBS-5
+#[tokio::test]
+async fn a_service_that_panics_leaves_a_whole_answer_and_no_trace_of_why() {
+    let house = House::usual().await;
+    house.answers(|_| panic!("secret of the house"));
+    let got = house.send(Ask::get("/open/x")).await;
+    assert_eq!((got.status(), got.problem()["code"].as_str()), (500, Some("service.internal")));
+    assert!(!got.body.contains("secret") && got.header("x-frame-options") == "DENY");
+    assert!(!format!("{:?}", house.events()).contains("secret"));
+    house.answers(|_| http::Response::new(Body::empty()));
+    assert_eq!(house.send(Ask::get("/open/x")).await.status(), 200);
 }
 
 // proves: LIMIT-5

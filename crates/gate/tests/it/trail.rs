@@ -140,6 +140,7 @@ async fn what_never_became_a_request_is_turned_away_with_a_whole_answer() {
     assert!(!text.contains("Transfer-Encoding"), "told why: {text}");
     let events = house.events();
     assert_eq!((events.len(), &events[0]["payload"]["ip"]), (1, &"203.0.113.7".into()));
+    assert_eq!((&events[0]["payload"]["method"], &events[0]["payload"]["path"]), (&"-".into(), &"*".into()));
     assert!(text.contains(events[0]["payload"]["request_id"].as_str().unwrap()));
 }
 
