@@ -8,6 +8,7 @@
 //! [`Gate::layer`] puts the whole of it around any axum `Router`; a service behind it finds an
 //! [`Exchange`] and an [`Allowed`] permit in its request, and says no with [`refused`].
 
+pub mod current;
 pub mod exchange;
 pub mod forms;
 pub mod identity_headers;

@@ -14,6 +14,7 @@ use palisade_model::{Denial, Refusal};
 use tower::{Service, ServiceExt as _};
 
 use crate::course::Course;
+use crate::current;
 use crate::exchange::Allowed;
 use crate::gate::Gate;
 use crate::stage::audit::{self, Watch};
@@ -36,11 +37,14 @@ impl Gate {
     {
         // Dropped before the answer is whole, the watch writes down that the request was abandoned.
         let mut watch = Watch::new(self.clone(), edge::receive(self, &request));
-        let outcome = match self.admit(&mut watch.course, &mut request).await {
-            Ok(Admitted::In) => self.serve(&mut watch.course, request, service).await,
-            Ok(Admitted::Answered(response)) => Ok(response),
-            Err(refusal) => Err(refusal),
-        };
+        let outcome = current::scope(watch.course.id.clone(), async {
+            match self.admit(&mut watch.course, &mut request).await {
+                Ok(Admitted::In) => self.serve(&mut watch.course, request, service).await,
+                Ok(Admitted::Answered(response)) => Ok(response),
+                Err(refusal) => Err(refusal),
+            }
+        })
+        .await;
         let mut response = outcome.unwrap_or_else(|refusal| {
             watch.refused(&refusal);
             refuse::answer(&refusal, &watch.course.id, &watch.course.manner)

@@ -1,6 +1,8 @@
 //! What a log line may not show (AUD-5), by the names of fields and by the look of values.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// Fields whose value is never written, by what their name holds.
 const SECRET: [&str; 9] = [
@@ -21,15 +23,45 @@ const PERSONAL: [&str; 4] = ["email", "e_mail", "phone", "mobile"];
 /// What stands for a secret.
 const REDACTED: &str = "[redacted]";
 
+/// What a field's name says about its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Personal,
+    Secret,
+}
+
 /// The value of a field as the log may show it.
-pub(super) fn value<'a>(name: &str, text: &'a str) -> Cow<'a, str> {
+pub(super) fn value<'a>(name: &'static str, text: &'a str) -> Cow<'a, str> {
+    match kind_of(name) {
+        Kind::Secret => Cow::Borrowed(REDACTED),
+        Kind::Personal => Cow::Owned(masked(text)),
+        Kind::Plain => emails_masked(text),
+    }
+}
+
+/// Whether the values of a field may be shown as they are, if they hold no e-mail address.
+pub(super) fn is_plain(name: &'static str) -> bool {
+    kind_of(name) == Kind::Plain
+}
+
+/// Field names stand in the program, so there are few, and each is looked at once in each thread.
+fn kind_of(name: &'static str) -> Kind {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<(usize, usize), Kind>> = RefCell::default();
+    }
+    let place = (name.as_ptr().addr(), name.len());
+    KNOWN.with_borrow_mut(|known| *known.entry(place).or_insert_with(|| judge(name)))
+}
+
+fn judge(name: &str) -> Kind {
     let holds = |words: &[&str]| words.iter().any(|word| contains_ignoring_case(name, word));
     if holds(&SECRET) {
-        Cow::Borrowed(REDACTED)
+        Kind::Secret
     } else if holds(&PERSONAL) {
-        Cow::Owned(masked(text))
+        Kind::Personal
     } else {
-        emails_masked(text)
+        Kind::Plain
     }
 }
 

@@ -176,3 +176,30 @@ async fn requests_beyond_the_connections_wait_and_then_hear_that_the_application
     let mut third = site.client();
     assert_eq!(third.get("/third").await.status, StatusCode::OK, "the slot is free again");
 }
+
+#[tokio::test]
+async fn http_2_from_the_client_is_http_1_to_the_application() {
+    let app = Upstream::plain().await;
+    let site = Site::open_to_all(&app).await;
+    let stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::post(format!("http://{}/over/two?q", site.address))
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
+        .body(http_body_util::Full::from("body"))
+        .unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!((response.status(), response.version()), (StatusCode::OK, http::Version::HTTP_2));
+    let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    assert_eq!(body, "hello");
+
+    let seen = app.only();
+    assert_eq!(seen.line(), "POST /over/two?q HTTP/1.1");
+    assert_eq!(seen.all("host"), [site.address.to_string()]);
+    assert_eq!(seen.all("cookie"), ["a=1; b=2"]);
+    assert_eq!(seen.all("via"), ["2.0 palisade"]);
+    assert_eq!(seen.body, b"body");
+}

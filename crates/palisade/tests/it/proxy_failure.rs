@@ -116,6 +116,8 @@ async fn an_answer_that_breaks_off_is_broken_off_for_the_client_too() {
         assert!(answer.contains("half"), "{answer}");
         assert!(!answer.ends_with("0\r\n\r\n"), "never a clean end: {answer}");
     }
+    let broken = site.events().iter().filter(|event| event["event"] == "answer_broken").count();
+    assert_eq!(broken, 2, "{:?}", site.events());
 }
 
 #[tokio::test]

@@ -145,6 +145,7 @@ impl Upstreams {
         }
         let Some(client) = client else { return Err(Failure::Switched.into()) };
         let ends = websocket::Ends {
+            id: exchange.id.clone(),
             stopping: self.stopping.subscribe(),
             lives: self.liveness(permit.principal().cloned()),
         };

@@ -13,8 +13,8 @@ use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use palisade_gate::Exchange;
-use palisade_model::{Denial, Refusal};
+use palisade_gate::{Exchange, current};
+use palisade_model::{Denial, Refusal, RequestId};
 use palisade_policy::section::app::BaseUrl;
 use palisade_policy::section::shield::Cors;
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
@@ -60,6 +60,8 @@ const fn scheme_of(exchange: &Exchange) -> &'static str {
 
 /// Ends open sockets: when the server stops, and when their session does.
 pub(super) struct Ends<L> {
+    /// Which request opened the socket.
+    pub(super) id: RequestId,
     /// Turns true when the server stops.
     pub(super) stopping: watch::Receiver<bool>,
     /// Whether the session still lives.
@@ -88,7 +90,7 @@ where
     let (application, early) = link.into_parts();
     hop::remove(&mut head.headers);
     forward::ask_for_websocket(&mut head.headers);
-    tokio::spawn(async move {
+    tokio::spawn(current::scope(ends.id.clone(), async move {
         // The slot stays taken for as long as the socket is open.
         let _lease = lease;
         let carried = carry(client, application, &early);
@@ -96,7 +98,7 @@ where
             result = carried => if let Err(error) = result { tracing::debug!(%error, "a WebSocket broke off") },
             () = over(ends) => tracing::debug!("a WebSocket was closed from here"),
         }
-    });
+    }));
     head.status = StatusCode::SWITCHING_PROTOCOLS;
     Ok(Response::from_parts(head, Body::empty()))
 }
