@@ -189,7 +189,7 @@ async fn http_2_from_the_client_is_http_1_to_the_application() {
     let request = http::Request::post(format!("http://{}/over/two?q", site.address))
         .header("cookie", "a=1")
         .header("cookie", "b=2")
-        .body(http_body_util::Full::from("body"))
+        .body(http_body_util::Full::<bytes::Bytes>::from("body"))
         .unwrap();
     let response = sender.send_request(request).await.unwrap();
     assert_eq!((response.status(), response.version()), (StatusCode::OK, http::Version::HTTP_2));
