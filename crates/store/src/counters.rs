@@ -30,10 +30,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn save_counters(&self, rows: &[CounterRow]) -> Result<(), StoreError> {
-        let mut rows: Vec<_> = rows.iter().collect();
-        rows.sort_unstable_by_key(|row| (row.key, row.slot));
         for chunk in rows.chunks(CHUNK) {
-            let queries: Vec<_> = chunk.iter().map(|row| save(row)).collect();
+            let queries: Vec<_> = chunk.iter().map(save).collect();
             self.db()
                 .write(move |tx| {
                     queries.into_iter().for_each(|query| tx.later(query));

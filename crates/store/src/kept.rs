@@ -50,8 +50,7 @@ impl Store {
                     refresh::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(link::prune(now));
                     tx.later(counters::prune(now));
-                    let [] = tx.last([]).await?;
-                    let [_, _] = tx.all(feed::forget(hour_ago)).await?;
+                    feed::forget(hour_ago).into_iter().for_each(|query| tx.later(query));
                     Ok(())
                 })
             })

@@ -30,7 +30,7 @@ statements! {
            RETURNING digest, user_id, purpose, expires_at, used_at";
     FORGET_UNUSED = "DELETE FROM links WHERE user_id = $1 AND used_at IS NULL";
     PRUNE = "DELETE FROM links WHERE digest IN \
-             (SELECT digest FROM links WHERE expires_at <= $1 ORDER BY digest LIMIT 1000)";
+             (SELECT digest FROM links WHERE expires_at <= $1 LIMIT 1000)";
 }
 
 /// Makes a user's unused links useless.
@@ -64,8 +64,8 @@ impl Store {
             .write(move |tx| {
                 Box::pin(async move {
                     let values = values![link.digest, link.user, link.purpose, link.expires_at, link.used_at];
-                    let [locked, _] = tx.last([user::lock(link.user), CREATE.with(values)]).await?;
-                    user::enabled(locked)?;
+                    let [found, _] = tx.all([user::look(link.user), CREATE.with(values)]).await?;
+                    user::enabled(found)?;
                     tx.record(audit);
                     Ok(())
                 })
@@ -97,7 +97,7 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [rows] = tx.last([USE.with(values)]).await?;
+                    let [rows] = tx.all([USE.with(values)]).await?;
                     let link = first(rows).map(|mut row| read(&mut row)).transpose()?;
                     if link.is_some() {
                         tx.record(audit);

@@ -55,9 +55,6 @@ statements! {
     CREATE_FAMILY = "INSERT INTO families (id, user_id, created_at) VALUES ($1, $2, $3)";
     CREATE = "INSERT INTO refresh_tokens (digest, family_id, issued_at, expires_at, used_at, successor) \
               VALUES ($1, $2, $3, $4, $5, $6)";
-    // Whoever exchanges a token holds its family; the token itself is read after that.
-    LOCK_FAMILY = "SELECT 1 FROM families WHERE id = \
-                   (SELECT family_id FROM refresh_tokens WHERE digest = $1) FOR NO KEY UPDATE";
     LOOK = concat!("SELECT ", columns!(), ", ", user::columns!(), " FROM refresh_tokens t \
                     JOIN families f ON f.id = t.family_id JOIN users u ON u.id = f.user_id \
                     WHERE t.digest = $1 AND f.revoked_at IS NULL AND u.enabled = 1");
@@ -68,12 +65,12 @@ statements! {
     LIVE = concat!("SELECT ", user::columns!(), " FROM families f JOIN users u ON u.id = f.user_id \
                     WHERE f.id = $1 AND f.revoked_at IS NULL AND u.enabled = 1");
     REVOKE = "UPDATE families SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING 1";
-    REVOKE_ALL = "UPDATE families SET revoked_at = $2 WHERE id IN (SELECT id FROM families \
-                  WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE) RETURNING id";
+    REVOKE_ALL = "UPDATE families SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL \
+                  RETURNING id";
     PRUNE = "DELETE FROM refresh_tokens WHERE digest IN \
-             (SELECT digest FROM refresh_tokens WHERE expires_at <= $1 ORDER BY digest LIMIT 1000)";
+             (SELECT digest FROM refresh_tokens WHERE expires_at <= $1 LIMIT 1000)";
     PRUNE_FAMILIES = "DELETE FROM families WHERE id IN (SELECT id FROM families f WHERE NOT EXISTS \
-                      (SELECT 1 FROM refresh_tokens t WHERE t.family_id = f.id) ORDER BY id LIMIT 1000)";
+                      (SELECT 1 FROM refresh_tokens t WHERE t.family_id = f.id) LIMIT 1000)";
 }
 
 /// Revokes a user's families.
@@ -125,8 +122,7 @@ impl Attempt {
         audit: Vec<AuditEvent>,
         reuse_audit: Vec<AuditEvent>,
     ) -> Result<Rotation, StoreError> {
-        let [_, token] =
-            tx.last([LOCK_FAMILY.with(values![self.digest]), LOOK.with(values![self.digest])]).await?;
+        let token = tx.rows(LOOK.with(values![self.digest])).await?;
         let Some(mut row) = first(token) else { return Ok(Rotation::Unknown) };
         let (token, user) = (read(&mut row)?, User::read(&mut row)?);
         if let Some(used_at) = token.used_at {
@@ -146,7 +142,7 @@ impl Attempt {
         };
         tx.later(create(&next));
         let used = tx.rows(USE.with(values![self.digest, self.now, self.successor])).await?;
-        first(used).ok_or(StoreError::Corrupt("a token was used under its family's lock"))?;
+        first(used).ok_or(StoreError::Corrupt("a token was used twice at once"))?;
         tx.record(audit);
         Ok(Rotation::Rotated(next, user))
     }
@@ -187,8 +183,8 @@ impl Store {
             .write(move |tx| {
                 Box::pin(async move {
                     let family = CREATE_FAMILY.with(values![token.family, token.user, token.issued_at]);
-                    let [locked, _, _] = tx.last([user::lock(token.user), family, create(&token)]).await?;
-                    user::enabled(locked)?;
+                    let [found, _, _] = tx.all([user::look(token.user), family, create(&token)]).await?;
+                    user::enabled(found)?;
                     tx.record(audit);
                     Ok(())
                 })
@@ -247,7 +243,7 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [rows] = tx.last([REVOKE.with(values![family, at])]).await?;
+                    let [rows] = tx.all([REVOKE.with(values![family, at])]).await?;
                     let revoked = !rows.is_empty();
                     if revoked {
                         tx.changed(Subject::Family(family));
@@ -268,7 +264,7 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [rows] = tx.last([revoke_all(user, at)]).await?;
+                    let [rows] = tx.all([revoke_all(user, at)]).await?;
                     let revoked = rows.len() as u64;
                     for mut row in rows {
                         tx.changed(Subject::Family(row.read()?));

@@ -39,8 +39,6 @@ macro_rules! columns {
 statements! {
     CREATE = "INSERT INTO sessions (id, digest, user_id, created_at, last_seen, expires_at, address, agent) \
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    // Rows are locked in the order of digests, as `TOUCH` does, so that no two writes wait for each other.
-    LOCK_OF_USER = "SELECT 1 FROM sessions WHERE user_id = $1 ORDER BY digest FOR NO KEY UPDATE";
     END_EXPIRED_OF = "DELETE FROM sessions WHERE user_id = $1 AND expires_at <= $2";
     END_OLDEST = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM (\
                   SELECT digest, ROW_NUMBER() OVER (ORDER BY last_seen DESC, id DESC) AS place \
@@ -52,10 +50,9 @@ statements! {
                        ORDER BY s.last_seen DESC, s.id DESC");
     TOUCH = "UPDATE sessions SET last_seen = $2 WHERE digest = $1 AND last_seen < $2";
     END = "DELETE FROM sessions WHERE id = $1 AND user_id = $2 RETURNING 1";
-    END_ALL = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions \
-               WHERE user_id = $1 AND (id <> $2 OR $2 IS NULL) ORDER BY digest FOR NO KEY UPDATE) RETURNING id";
-    PRUNE = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM sessions \
-             WHERE expires_at <= $1 ORDER BY digest LIMIT 1000 FOR NO KEY UPDATE)";
+    END_ALL = "DELETE FROM sessions WHERE user_id = $1 AND (id <> $2 OR $2 IS NULL) RETURNING id";
+    PRUNE = "DELETE FROM sessions WHERE digest IN \
+             (SELECT digest FROM sessions WHERE expires_at <= $1 LIMIT 1000)";
 }
 
 /// Ends a user's sessions but one.
@@ -108,16 +105,15 @@ impl Store {
                         s.address,
                         s.agent.as_deref().map(without_nul),
                     ]);
-                    let [locked, _, _, _, over] = tx
-                        .last([
-                            user::lock(s.user),
-                            LOCK_OF_USER.with(values![s.user]),
+                    let [found, _, _, over] = tx
+                        .all([
+                            user::look(s.user),
                             END_EXPIRED_OF.with(values![s.user, s.created_at]),
                             create,
                             END_OLDEST.with(values![s.user, s.id, place]),
                         ])
                         .await?;
-                    user::enabled(locked)?;
+                    user::enabled(found)?;
                     let mut ended = Vec::new();
                     for mut row in over {
                         ended.push(row.read()?);
@@ -153,8 +149,6 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn touch_sessions(&self, seen: &[([u8; 32], Timestamp)]) -> Result<(), StoreError> {
-        let mut seen = seen.to_vec();
-        seen.sort_unstable();
         for chunk in seen.chunks(1000) {
             let chunk = chunk.to_vec();
             self.db()
@@ -182,7 +176,7 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [rows] = tx.last([END.with(values![id, user])]).await?;
+                    let [rows] = tx.all([END.with(values![id, user])]).await?;
                     let ended = !rows.is_empty();
                     if ended {
                         tx.changed(Subject::Session(id));
@@ -207,7 +201,7 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [rows] = tx.last([end_all(user, except)]).await?;
+                    let [rows] = tx.all([end_all(user, except)]).await?;
                     let ended = rows.len() as u64;
                     for mut row in rows {
                         tx.changed(Subject::Session(row.read()?));

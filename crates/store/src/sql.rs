@@ -2,7 +2,7 @@
 //!
 //! The common subset: `$1` for parameters, BIGINT, TEXT and BYTEA, `ON CONFLICT`, `RETURNING`, window
 //! functions. For SQLite the text is rewritten once: `$1` becomes `?1` (SQLite takes `$1` for a name and
-//! numbers names as they come), and row locks go, since SQLite has one writer at a time anyway.
+//! numbers names as they come), and the lock on the head row goes, since `BEGIN IMMEDIATE` is that lock there.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -33,8 +33,7 @@ impl Sql {
     }
 }
 
-/// The lock that orders writers of one row. It does not hold up foreign key checks, so it cannot make a
-/// deadlock with them.
+/// The lock that orders all writers.
 const ROW_LOCK: &str = " FOR NO KEY UPDATE";
 
 fn rewrite(text: &'static str) -> Cow<'static, str> {

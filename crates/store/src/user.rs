@@ -50,7 +50,7 @@ statements! {
     CREATE = "INSERT INTO users (id, name, email, tenant, roles, password, password_at, enabled, created_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     CLAIM = "INSERT INTO logins (login, user_id) VALUES ($1, $2) ON CONFLICT (login) DO NOTHING RETURNING 1";
-    LOCK = "SELECT enabled FROM users WHERE id = $1 FOR NO KEY UPDATE";
+    ENABLED = "SELECT enabled FROM users WHERE id = $1";
     KEEP_FORMER = "INSERT INTO password_history (user_id, number, hash) \
                    SELECT id, COALESCE((SELECT MAX(number) FROM password_history WHERE user_id = $1), 0) + 1, \
                    password FROM users WHERE id = $1 AND password IS NOT NULL";
@@ -93,14 +93,14 @@ fn roles_text(roles: &[String]) -> String {
     serde_json::Value::from(roles).to_string()
 }
 
-/// Locks a user's row until the commit.
-pub(crate) fn lock(id: UserId) -> Query {
-    LOCK.with(values![id])
+/// Whether a user may sign in: for [`enabled`].
+pub(crate) fn look(id: UserId) -> Query {
+    ENABLED.with(values![id])
 }
 
-/// What [`lock`] answered: [`StoreError::Gone`] when there is no such user or it is disabled.
-pub(crate) fn enabled(locked: Vec<Row>) -> Result<(), StoreError> {
-    match first(locked).map(|mut row| row.read()).transpose()? {
+/// What [`look`] answered: [`StoreError::Gone`] when there is no such user or it is disabled.
+pub(crate) fn enabled(found: Vec<Row>) -> Result<(), StoreError> {
+    match first(found).map(|mut row| row.read()).transpose()? {
         Some(true) => Ok(()),
         _ => Err(StoreError::Gone),
     }
@@ -184,9 +184,9 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [locked, ..] = tx
-                        .last([
-                            lock(id),
+                    let [found, ..] = tx
+                        .all([
+                            look(id),
                             KEEP_FORMER.with(values![id]),
                             FORGET_FORMER.with(values![id, keep]),
                             SET_PASSWORD.with(values![id, hash, at]),
@@ -195,7 +195,7 @@ impl Store {
                             link::forget_unused(id),
                         ])
                         .await?;
-                    enabled(locked)?;
+                    enabled(found)?;
                     tx.changed(Subject::User(id));
                     tx.record(audit);
                     Ok(())
@@ -214,7 +214,7 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [renewed] = tx.last([RENEW_HASH.with(values)]).await?;
+                    let [renewed] = tx.all([RENEW_HASH.with(values)]).await?;
                     if !renewed.is_empty() {
                         tx.changed(Subject::User(id));
                     }
@@ -248,7 +248,7 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [set] = tx.last([SET_ROLES.with(values![id, roles])]).await?;
+                    let [set] = tx.all([SET_ROLES.with(values![id, roles])]).await?;
                     first(set).ok_or(StoreError::Gone)?;
                     tx.changed(Subject::User(id));
                     tx.record(audit);
@@ -273,7 +273,7 @@ impl Store {
                 Box::pin(async move {
                     let set = SET_ENABLED.with(values![id, enabled]);
                     let set = if enabled {
-                        let [set] = tx.last([set]).await?;
+                        let [set] = tx.all([set]).await?;
                         set
                     } else {
                         let now = tx.world().now();
@@ -283,7 +283,7 @@ impl Store {
                             refresh::revoke_all(id, now),
                             link::forget_unused(id),
                         ];
-                        let [set, ..] = tx.last(ending).await?;
+                        let [set, ..] = tx.all(ending).await?;
                         set
                     };
                     first(set).ok_or(StoreError::Gone)?;
@@ -311,18 +311,10 @@ async fn create(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
     let name = key(&user.name);
     let claim = |login: &str| CLAIM.with(values![login, user.id]);
     let Some(email) = user.email.as_deref().map(key).filter(|email| *email != name) else {
-        let [claimed] = tx.last([claim(&name)]).await?;
-        first(claimed).ok_or(StoreError::Taken { what: "name" })?;
-        return Ok(());
+        let claimed = tx.rows(claim(&name)).await?;
+        return first(claimed).map(|_| ()).ok_or(StoreError::Taken { what: "name" });
     };
-    // In the order of the keys, so that two who want each other's cannot wait for each other.
-    let (by_name, by_email) = if name < email {
-        let [by_name, by_email] = tx.last([claim(&name), claim(&email)]).await?;
-        (by_name, by_email)
-    } else {
-        let [by_email, by_name] = tx.last([claim(&email), claim(&name)]).await?;
-        (by_name, by_email)
-    };
+    let [by_name, by_email] = tx.all([claim(&name), claim(&email)]).await?;
     first(by_name).ok_or(StoreError::Taken { what: "name" })?;
     first(by_email).ok_or(StoreError::Taken { what: "email" })?;
     Ok(())

@@ -160,7 +160,6 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [] = tx.last([]).await?;
                     let ends = Ends::read(tx.rows(READ_HEAD.with([])).await?)?;
                     if open(&ends) {
                         tx.record(vec![AuditEvent::new(Action::TrailOpened, "store", ends.store_id)]);

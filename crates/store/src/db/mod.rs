@@ -6,6 +6,7 @@
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod tx;
+mod wire;
 mod writer;
 
 use std::future::Future;
@@ -70,7 +71,7 @@ impl Db {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(db) => db.close().await,
-            Self::Postgres(db) => db.close(),
+            Self::Postgres(db) => db.close().await,
         }
     }
 

@@ -3,28 +3,25 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use palisade_model::{Secret, World};
-use tokio::sync::Semaphore;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Config, NoTls, Statement};
 
 use super::Work;
-use super::tx::{Tx, Wire};
+use super::wire::{Failure, Step, Wire};
+use super::writer::{self, Inbox, Job, Order, Writer};
 use crate::sql::{self, Query};
 use crate::value::{Row, Value};
 use crate::{StoreError, migrate};
 
-/// Connections at most.
+/// Connections at most: one of them writes.
 const CONNECTIONS: usize = 16;
-/// Connections that write at the same time at most.
-const WRITERS: usize = 8;
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long one read or write may take in all. Longer than the server's own limits below, which tell more.
@@ -39,9 +36,7 @@ const SETTINGS: &str = "SET search_path = palisade; SET synchronous_commit = on;
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
     pool: Pool,
-    /// Writers have to wait for each other in any case; they must not hold what readers need.
-    writers: Arc<Semaphore>,
-    world: World,
+    writer: Writer,
 }
 
 impl Postgres {
@@ -51,84 +46,96 @@ impl Postgres {
         let mut first = pool.get().await.map_err(no_connection)?;
         migrate::postgres(&mut first, world.now(), &migrate::new_store_id(world)?).await?;
         drop(first);
-        Ok(Self { pool, writers: Arc::new(Semaphore::new(WRITERS)), world: world.clone() })
+        let (writer, inbox) = Writer::new();
+        tokio::spawn(serve(pool.clone(), world.clone(), inbox));
+        Ok(Self { pool, writer })
     }
 
     /// The rows of a query, in one round trip. A connection that turns out to be broken is replaced once.
     pub(crate) async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        let batch = [query];
-        in_time(async {
+        query.check()?;
+        let step = [Step::Query(query)];
+        let late = |_| StoreError::Unavailable("PostgreSQL took too long".into());
+        tokio::time::timeout(PATIENCE, self.read(&step)).await.map_err(late)?
+    }
+
+    async fn read(&self, step: &[Step]) -> Result<Vec<Row>, StoreError> {
+        let mut second = false;
+        loop {
             let client = self.pool.get().await.map_err(no_connection)?;
-            let answer = run(&client, &batch, Around::default()).await;
-            let answers = match answer {
-                Err(_) if client.is_closed() => {
-                    let client = self.pool.get().await.map_err(no_connection)?;
-                    run(&client, &batch, Around::default()).await?
-                }
-                answer => answer?,
-            };
-            Ok(answers.into_iter().next().unwrap_or_default())
-        })
-        .await
-    }
-
-    /// Runs a write as a task of its own, so that it comes to its end even when nobody waits any more.
-    pub(crate) async fn write<R: Send + 'static>(&self, work: impl Work<R>) -> Result<R, StoreError> {
-        let (pool, world, writers) = (self.pool.clone(), self.world.clone(), self.writers.clone());
-        let task = tokio::spawn(in_time(async move {
-            let _turn = writers.acquire().await.map_err(|_| super::sqlite::closed())?;
-            let lease = Lease::take(&pool).await?;
-            let wire = Wire::Postgres(Transaction { client: lease.client()?, begun: false });
-            let mut tx = Tx::new(wire, &world);
-            match work(&mut tx).await {
-                Ok(value) => {
-                    tx.seal().await?;
-                    lease.give_back();
-                    Ok(value)
-                }
-                Err(error) => {
-                    if lease.client()?.batch_execute("ROLLBACK").await.is_ok() {
-                        lease.give_back();
-                    }
-                    Err(error)
-                }
+            let (answers, failure) = send(&client, step).await;
+            match failure {
+                None => return Ok(answers.into_iter().next().unwrap_or_default()),
+                Some(failure) if !failure.fatal || second => return Err(failure.error),
+                Some(_) => second = true,
             }
-        }));
-        task.await.map_err(|_| StoreError::Unavailable("a write broke off".into()))?
+        }
     }
 
-    pub(crate) fn close(&self) {
+    pub(crate) async fn write<R: Send + 'static>(&self, work: impl Work<R>) -> Result<R, StoreError> {
+        self.writer.write(work).await
+    }
+
+    pub(crate) async fn close(&self) {
+        self.writer.stop().await;
         self.pool.close();
     }
 
     pub(crate) async fn prepare_all(&self) -> Result<usize, StoreError> {
-        let client = self.pool.get().await.map_err(no_connection)?;
-        let mut prepared = 0;
-        for sql in sql::all() {
-            client.prepare_cached(sql.text).await?;
-            prepared += 1;
-        }
-        Ok(prepared)
+        self.writer.prepare_all().await
     }
 }
 
-async fn in_time<R>(doing: impl Future<Output = Result<R, StoreError>>) -> Result<R, StoreError> {
-    let late = |_| StoreError::Unavailable("PostgreSQL took too long".into());
-    tokio::time::timeout(PATIENCE, doing).await.map_err(late)?
+/// The writer's task: a transaction after another, for as long as the store is open.
+async fn serve(pool: Pool, world: World, mut inbox: Inbox) {
+    let mut next = inbox.recv().await;
+    while let Some(order) = next.take() {
+        match order {
+            Order::Write(first) => next = write_group(&pool, &world, first, &mut inbox).await,
+            Order::Prepare(answer) => {
+                let _ = answer.send(prepare_all(&pool).await);
+            }
+            Order::Stop(stopped) => {
+                let _ = stopped.send(());
+                return;
+            }
+        }
+        if next.is_none() {
+            next = inbox.recv().await;
+        }
+    }
+}
+
+async fn write_group(pool: &Pool, world: &World, first: Job, inbox: &mut Inbox) -> Option<Order> {
+    let client = match pool.get().await {
+        Ok(client) => client,
+        Err(error) => return writer::refuse(first, inbox, &no_connection(error)).await,
+    };
+    let lease = Lease(Some(client));
+    let Some(client) = &lease.0 else { return None };
+    let writing = writer::group(Wire::Postgres(client), world, first, inbox);
+    // Too late: the connection is closed, the server rolls back, and whoever waits hears of it.
+    let (other, committed) = tokio::time::timeout(PATIENCE, writing).await.ok()?;
+    if committed.is_ok() {
+        lease.give_back();
+    }
+    other
+}
+
+async fn prepare_all(pool: &Pool) -> Result<usize, StoreError> {
+    let client = pool.get().await.map_err(no_connection)?;
+    let mut prepared = 0;
+    for sql in sql::all() {
+        client.prepare_cached(sql.text).await?;
+        prepared += 1;
+    }
+    Ok(prepared)
 }
 
 /// A connection for one transaction. Unless it is given back in order it is closed, and the server rolls back.
 struct Lease(Option<Object>);
 
 impl Lease {
-    async fn take(pool: &Pool) -> Result<Self, StoreError> {
-        pool.get().await.map(|client| Self(Some(client))).map_err(no_connection)
-    }
-
-    fn client(&self) -> Result<&Object, StoreError> {
-        self.0.as_ref().ok_or(StoreError::Corrupt("a connection was given back too early"))
-    }
-
     /// Back to the pool, with no transaction open.
     fn give_back(mut self) {
         drop(self.0.take());
@@ -143,69 +150,47 @@ impl Drop for Lease {
     }
 }
 
-/// A transaction, as [`Tx`] uses it.
-pub(crate) struct Transaction<'a> {
-    client: &'a Object,
-    begun: bool,
-}
-
-impl Transaction<'_> {
-    /// Runs the statements in order and in one round trip, behind BEGIN if they are the first, and before
-    /// COMMIT if they are the last.
-    pub(crate) async fn run(&mut self, batch: &[Query], commit: bool) -> Result<Vec<Vec<Row>>, StoreError> {
-        let begin = !std::mem::replace(&mut self.begun, true);
-        if begin && commit && batch.is_empty() {
-            return Ok(Vec::new());
-        }
-        run(self.client, batch, Around { begin, commit }).await
-    }
-}
-
-/// What stands around a batch.
-#[derive(Clone, Copy, Default)]
-struct Around {
-    begin: bool,
-    commit: bool,
-}
-
 /// A statement on its way; sent when it is first polled.
 type Sent<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 type Answer = Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>;
 
-/// Sends all statements without waiting for answers in between; then the answers, or the first error.
-///
-/// After an error inside a transaction the server refuses the rest and takes COMMIT for ROLLBACK, so that
-/// nothing of a failed batch stays.
-async fn run(client: &Object, batch: &[Query], around: Around) -> Result<Vec<Vec<Row>>, StoreError> {
-    let mut statements = Vec::with_capacity(batch.len());
-    for query in batch {
-        query.check()?;
-        statements.push(client.prepare_cached(query.sql.text).await?);
+/// Sends all steps without waiting for answers in between: the rows of those that worked, up to the first that
+/// failed. After an error inside a transaction the server refuses the rest, so that nothing slips through.
+pub(super) async fn send(client: &Object, steps: &[Step]) -> (Vec<Vec<Row>>, Option<Failure>) {
+    let mut sent: Vec<Sent<'_>> = Vec::with_capacity(steps.len());
+    for step in steps {
+        match step {
+            Step::Plain(text) => sent.push(plain(client, text)),
+            Step::Head(query) | Step::Query(query) => match client.prepare_cached(query.sql.text).await {
+                Ok(statement) => sent.push(prepared(client, statement, query)),
+                Err(error) => return (Vec::new(), Some(Failure { error: error.into(), fatal: true })),
+            },
+        }
     }
-    let mut sent: Vec<Sent<'_>> = Vec::with_capacity(batch.len() + 2);
-    if around.begin {
-        sent.push(plain(client, "BEGIN"));
+    let mut answers = Vec::with_capacity(sent.len());
+    for answer in in_order(sent).await {
+        match answer.map_err(StoreError::from).and_then(|rows| rows.iter().map(row).collect()) {
+            Ok(rows) => answers.push(rows),
+            Err(error) => return (answers, Some(Failure { error, fatal: client.is_closed() })),
+        }
     }
-    for (query, statement) in batch.iter().zip(&statements) {
-        sent.push(Box::pin(async move {
-            let values: Vec<_> = query.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-            client.query(statement, &values).await
-        }));
-    }
-    if around.commit {
-        sent.push(plain(client, "COMMIT"));
-    }
-    let answers = in_order(sent).await?;
-    let of_batch = answers.into_iter().skip(usize::from(around.begin)).take(batch.len());
-    of_batch.map(|rows| rows.iter().map(row).collect()).collect()
+    (answers, None)
+}
+
+fn prepared<'a>(client: &'a Object, statement: Statement, query: &'a Query) -> Sent<'a> {
+    Box::pin(async move {
+        let values: Vec<_> = query.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        client.query(&statement, &values).await
+    })
 }
 
 fn plain<'a>(client: &'a Object, text: &'static str) -> Sent<'a> {
     Box::pin(async move { client.batch_execute(text).await.map(|()| Vec::new()) })
 }
 
-/// Polls each future once, which sends it, and then waits for their answers one after the other.
-async fn in_order(mut sent: Vec<Sent<'_>>) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
+/// Polls each future once, which sends it, and then waits for their answers one after the other: for all of
+/// them, so that the connection is at rest.
+async fn in_order(mut sent: Vec<Sent<'_>>) -> Vec<Answer> {
     let mut early: Vec<Option<Answer>> = Vec::with_capacity(sent.len());
     poll_fn(|cx| {
         early = sent
@@ -219,19 +204,13 @@ async fn in_order(mut sent: Vec<Sent<'_>>) -> Result<Vec<Vec<tokio_postgres::Row
     })
     .await;
     let mut answers = Vec::with_capacity(sent.len());
-    let mut failed = None;
     for (future, early) in sent.into_iter().zip(early) {
-        let answer = match early {
+        answers.push(match early {
             Some(answer) => answer,
             None => future.await,
-        };
-        match answer {
-            Ok(answer) => answers.push(answer),
-            // The others are still waited for, so that the connection is at rest.
-            Err(error) => failed = failed.or(Some(error)),
-        }
+        });
     }
-    failed.map_or(Ok(answers), Err)
+    answers
 }
 
 fn row(from: &tokio_postgres::Row) -> Result<Row, StoreError> {
@@ -345,7 +324,7 @@ fn no_connection(error: deadpool_postgres::PoolError) -> StoreError {
     use deadpool_postgres::PoolError;
     match error {
         PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => error.into(),
-        PoolError::Closed => super::sqlite::closed(),
+        PoolError::Closed => writer::closed(),
         _ => StoreError::Unavailable("no connection to PostgreSQL in time".into()),
     }
 }

@@ -1,6 +1,10 @@
 //! SQLite: one writer thread with group commit, readers in parallel on the write-ahead log.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use palisade_model::World;
@@ -10,7 +14,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
 use super::Work;
-use super::writer::Writer;
+use super::wire::{Failure, Step, Wire};
+use super::writer::{self, Inbox, Order, Writer, closed};
 use crate::sql::{self, Query};
 use crate::value::{Row, Value};
 use crate::{StoreError, migrate};
@@ -25,6 +30,7 @@ const STATEMENTS: usize = 256;
 /// A SQLite database, in a file or in memory.
 pub(crate) struct Sqlite {
     writer: Writer,
+    thread: Mutex<Option<JoinHandle<()>>>,
     /// `None` in memory: there, reads go through the writer, and so never see what is not committed.
     readers: Option<Readers>,
 }
@@ -45,8 +51,13 @@ impl Sqlite {
             Ok::<_, StoreError>(connection)
         });
         let connection = opening.await.map_err(|_| StoreError::Unavailable("opening failed".into()))??;
-        let writer = Writer::start(Connected(Mutex::new(connection)), world.clone())?;
-        Ok(Self { writer, readers: path.map(Readers::new) })
+        let (writer, inbox) = Writer::new();
+        let world = world.clone();
+        let thread = std::thread::Builder::new()
+            .name("palisade-store".into())
+            .spawn(move || serve(&Connected(Mutex::new(connection)), &world, inbox))
+            .map_err(|_| StoreError::Unavailable("no thread to be had".into()))?;
+        Ok(Self { writer, thread: Mutex::new(Some(thread)), readers: path.map(Readers::new) })
     }
 
     pub(crate) async fn point(&self, query: Query) -> Result<Vec<Row>, StoreError> {
@@ -77,7 +88,12 @@ impl Sqlite {
         if let Some(readers) = &self.readers {
             readers.close();
         }
-        self.writer.close().await;
+        self.writer.stop().await;
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            // It has nothing left to do but to close its connection.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
     }
 
     pub(crate) async fn prepare_all(&self) -> Result<usize, StoreError> {
@@ -128,21 +144,30 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
 pub(crate) struct Connected(Mutex<Connection>);
 
 impl Connected {
-    /// Runs the statements in order; their rows.
-    pub(crate) fn run(&self, queries: &[Query]) -> Result<Vec<Vec<Row>>, StoreError> {
+    /// Runs the steps in order: the rows of those that worked, up to the first that failed.
+    pub(crate) fn send(&self, steps: &[Step]) -> (Vec<Vec<Row>>, Option<Failure>) {
         let connection = self.0.lock();
-        queries.iter().map(|query| rows(&connection, query)).collect()
+        let mut answers = Vec::with_capacity(steps.len());
+        for step in steps {
+            let answer = match step {
+                Step::Plain(text) => steer(&connection, text).map(|()| Vec::new()),
+                Step::Head(query) | Step::Query(query) => rows(&connection, query),
+            };
+            match answer {
+                Ok(rows) => answers.push(rows),
+                // SQLite gives a transaction up by itself when the disk is full, among others.
+                Err(error) => return (answers, Some(Failure { error, fatal: connection.is_autocommit() })),
+            }
+        }
+        (answers, None)
     }
 
-    /// Runs a statement that steers the transaction.
-    pub(crate) fn steer(&self, text: &'static str) -> Result<(), StoreError> {
-        self.0.lock().prepare_cached(text)?.raw_execute()?;
-        Ok(())
-    }
-
-    /// Whether SQLite gave the transaction up by itself, as it does when the disk is full.
-    pub(crate) fn transaction_lost(&self) -> bool {
-        self.0.lock().is_autocommit()
+    /// Leaves no transaction open. If even that fails, the next one cannot begin, and says so.
+    fn tidy(&self) {
+        let connection = self.0.lock();
+        if !connection.is_autocommit() {
+            let _ = steer(&connection, "ROLLBACK");
+        }
     }
 
     pub(crate) fn prepare_all(&self) -> Result<usize, StoreError> {
@@ -152,6 +177,36 @@ impl Connected {
             .sum::<Result<_, _>>()
             .map_err(StoreError::from)
     }
+}
+
+/// The writer thread: a transaction after another, for as long as there is something to write.
+fn serve(connection: &Connected, world: &World, mut inbox: Inbox) {
+    let mut next = inbox.blocking_recv();
+    while let Some(order) = next.take() {
+        match order {
+            Order::Write(first) => {
+                let writing = writer::group(Wire::Sqlite(connection), world, first, &mut inbox);
+                // Nothing in it ever waits on SQLite, so it is done when it is polled once.
+                if let Poll::Ready((other, _)) = pin!(writing).poll(&mut Context::from_waker(Waker::noop())) {
+                    next = other;
+                }
+                connection.tidy();
+            }
+            Order::Prepare(answer) => {
+                let _ = answer.send(connection.prepare_all());
+            }
+            Order::Stop(stopped) => {
+                let _ = stopped.send(());
+                return;
+            }
+        }
+        next = next.or_else(|| inbox.blocking_recv());
+    }
+}
+
+fn steer(connection: &Connection, text: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(text)?.raw_execute()?;
+    Ok(())
 }
 
 fn rows(connection: &Connection, query: &Query) -> Result<Vec<Row>, StoreError> {
@@ -236,9 +291,4 @@ impl Readers {
     fn close(&self) {
         self.0.idle.lock().take();
     }
-}
-
-/// The error of a store that was closed.
-pub(crate) fn closed() -> StoreError {
-    StoreError::Unavailable("it was closed".into())
 }

@@ -1,43 +1,51 @@
-//! A write: its statements, then its entries in the trail and the feed, then the commit.
+//! Writes in a transaction: the statements of each, and behind them its entries in the trail and the feed.
 
 use palisade_model::{AuditEvent, World};
 
-use crate::db::postgres::Transaction;
-use crate::db::sqlite::Connected;
+use super::wire::{Step, Wire};
 use crate::feed::{self, Subject};
 use crate::sql::Query;
 use crate::value::Row;
 use crate::{StoreError, audit};
 
 /// Where the trail and the feed end, as the locked head row says.
+#[derive(Clone, Copy)]
 pub(crate) struct Head {
     pub(crate) audit_seq: i64,
     pub(crate) audit_hash: [u8; 32],
     pub(crate) feed_seq: i64,
 }
 
-/// How a transaction reaches its database.
-pub(crate) enum Wire<'a> {
-    Sqlite(&'a Connected),
-    Postgres(Transaction<'a>),
-}
-
-/// A transaction under way.
-///
-/// Locks are taken in one order everywhere, so that no two writes can wait for each other: the user's row,
-/// the family's row, other rows, and the head row last.
+/// A transaction under way. It holds the head row from its first statement on, and so is alone in writing:
+/// what it reads, nobody changes before its end.
 pub(crate) struct Tx<'a> {
     wire: Wire<'a>,
     world: &'a World,
+    /// What goes out before the statements of the present write.
+    pending: Vec<Step>,
     queued: Vec<Query>,
     audit: Vec<AuditEvent>,
     subjects: Vec<Subject>,
     head: Option<Head>,
+    /// Whether a statement of the present write failed.
+    hurt: bool,
+    broken: Option<StoreError>,
 }
 
 impl<'a> Tx<'a> {
-    pub(crate) fn new(wire: Wire<'a>, world: &'a World) -> Self {
-        Self { wire, world, queued: Vec::new(), audit: Vec::new(), subjects: Vec::new(), head: None }
+    pub(super) fn new(wire: Wire<'a>, world: &'a World) -> Self {
+        let pending = vec![Step::Plain(wire.begin()), Step::Head(audit::lock_head())];
+        Self {
+            wire,
+            world,
+            pending,
+            queued: Vec::new(),
+            audit: Vec::new(),
+            subjects: Vec::new(),
+            head: None,
+            hurt: false,
+            broken: None,
+        }
     }
 
     /// The world's clock and dice.
@@ -56,30 +64,15 @@ impl<'a> Tx<'a> {
         queries: [Query; N],
     ) -> Result<[Vec<Row>; N], StoreError> {
         self.queued.extend(queries);
-        let answers = self.run().await?;
-        last_of(answers)
+        let mut answers = self.run().await?;
+        let tail = answers.split_off(answers.len().saturating_sub(N));
+        tail.try_into().map_err(|_| StoreError::Corrupt("an answer is missing"))
     }
 
     /// Runs what is queued and this statement; its rows.
     pub(crate) async fn rows(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
         let [rows] = self.all([query]).await?;
         Ok(rows)
-    }
-
-    /// As [`all`](Self::all), for the last statements that lock rows which others may want too: the head row
-    /// is locked in the same round trip.
-    pub(crate) async fn last<const N: usize>(
-        &mut self,
-        queries: [Query; N],
-    ) -> Result<[Vec<Row>; N], StoreError> {
-        if self.head.is_some() {
-            return self.all(queries).await;
-        }
-        self.queued.extend(queries);
-        self.queued.push(audit::lock_head());
-        let mut answers = self.run().await?;
-        self.head = Some(audit::read_head(answers.pop().unwrap_or_default())?);
-        last_of(answers)
     }
 
     /// Adds to the trail when this write is done.
@@ -92,36 +85,88 @@ impl<'a> Tx<'a> {
         self.subjects.push(subject);
     }
 
-    /// Writes what is queued, the trail and the feed, and on PostgreSQL commits.
-    pub(crate) async fn seal(mut self) -> Result<(), StoreError> {
-        if !self.audit.is_empty() || !self.subjects.is_empty() {
-            let [] = self.last([]).await?;
-            let head = self.head.take().ok_or(StoreError::Corrupt("there is no head row"))?;
+    /// Begins a write within the transaction.
+    pub(super) fn begin_write(&mut self) {
+        self.pending.push(Step::Plain("SAVEPOINT one"));
+    }
+
+    /// Ends a write that worked: what it says to the trail and the feed goes out with what comes next.
+    pub(super) async fn seal(&mut self) -> Result<(), StoreError> {
+        if !self.queued.is_empty() {
+            self.run().await?;
+        }
+        if self.hurt {
+            return Err(StoreError::Corrupt("a write went on after an error"));
+        }
+        let (events, subjects) = (std::mem::take(&mut self.audit), std::mem::take(&mut self.subjects));
+        if !events.is_empty() || !subjects.is_empty() {
+            if self.head.is_none() {
+                self.run().await?;
+            }
+            let head = self.head.ok_or(StoreError::Corrupt("there is no head row"))?;
             let now = self.world.now();
-            let feed_seq = feed::push(&mut self.queued, head.feed_seq, now, &self.subjects);
-            let events = std::mem::take(&mut self.audit);
-            let (audit_seq, hash) =
-                audit::push(&mut self.queued, &head, now, events, self.world.entropy.as_ref())?;
-            self.queued.push(audit::move_head(audit_seq, &hash, feed_seq));
+            let mut behind = Vec::new();
+            let feed_seq = feed::push(&mut behind, head.feed_seq, now, &subjects);
+            let entropy = self.world.entropy.as_ref();
+            let (audit_seq, audit_hash) = audit::push(&mut behind, &head, now, events, entropy)?;
+            behind.push(audit::move_head(audit_seq, &audit_hash, feed_seq));
+            self.pending.extend(behind.into_iter().map(Step::Query));
+            self.head = Some(Head { audit_seq, audit_hash, feed_seq });
         }
-        self.run_and(true).await.map(|_| ())
+        self.pending.push(Step::Plain("RELEASE one"));
+        Ok(())
     }
 
+    /// Ends a write that failed: nothing of it stays.
+    pub(super) fn undo(&mut self) {
+        self.queued.clear();
+        self.audit.clear();
+        self.subjects.clear();
+        self.hurt = false;
+        self.pending.extend([Step::Plain("ROLLBACK TO one"), Step::Plain("RELEASE one")]);
+    }
+
+    /// Why the whole transaction is lost, if it is.
+    pub(super) fn broken(&self) -> Option<StoreError> {
+        self.broken.clone()
+    }
+
+    /// Ends the transaction, and keeps it or not.
+    pub(super) async fn end(&mut self, keep: bool) -> Result<(), StoreError> {
+        if let Some(error) = self.broken() {
+            return Err(error);
+        }
+        self.pending.push(Step::Plain(if keep { "COMMIT" } else { "ROLLBACK" }));
+        self.run().await.map(|_| ())
+    }
+
+    /// Sends what is pending and what is queued. An error in what is pending breaks the whole transaction, one
+    /// in what is queued hurts the present write alone.
     async fn run(&mut self) -> Result<Vec<Vec<Row>>, StoreError> {
-        self.run_and(false).await
-    }
-
-    async fn run_and(&mut self, commit: bool) -> Result<Vec<Vec<Row>>, StoreError> {
-        let batch = std::mem::take(&mut self.queued);
-        match &mut self.wire {
-            // Its commit is the whole group's.
-            Wire::Sqlite(connection) => connection.run(&batch),
-            Wire::Postgres(transaction) => transaction.run(&batch, commit).await,
+        for query in &self.queued {
+            query.check()?;
         }
+        let before = self.pending.len();
+        let head_at = self.pending.iter().position(|step| matches!(step, Step::Head(_)));
+        let mut steps = std::mem::take(&mut self.pending);
+        steps.extend(std::mem::take(&mut self.queued).into_iter().map(Step::Query));
+        let (mut answers, failure) = self.wire.send(&steps).await;
+        if let Some(failure) = failure {
+            self.hurt = true;
+            if failure.fatal || answers.len() < before {
+                self.broken.get_or_insert(failure.error.clone());
+            }
+            self.take_head(&mut answers, head_at)?;
+            return Err(failure.error);
+        }
+        self.take_head(&mut answers, head_at)?;
+        Ok(answers.split_off(before.min(answers.len())))
     }
-}
 
-fn last_of<const N: usize>(mut answers: Vec<Vec<Row>>) -> Result<[Vec<Row>; N], StoreError> {
-    let tail = answers.split_off(answers.len().saturating_sub(N));
-    tail.try_into().map_err(|_| StoreError::Corrupt("an answer is missing"))
+    fn take_head(&mut self, answers: &mut [Vec<Row>], at: Option<usize>) -> Result<(), StoreError> {
+        if let Some(rows) = at.and_then(|at| answers.get_mut(at)) {
+            self.head = Some(audit::read_head(std::mem::take(rows))?);
+        }
+        Ok(())
+    }
 }

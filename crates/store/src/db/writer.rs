@@ -1,63 +1,96 @@
-//! The one writer of a SQLite database: many waiting writes, one commit.
+//! The one writer of a store: many waiting writes, one commit, on both databases alike.
 //!
-//! Each write runs in a savepoint, so that one that fails is rolled back alone; none is answered before the
+//! Each write runs in a savepoint, so that one that fails is rolled back alone. None is answered before the
 //! commit that holds it is on disk.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::thread::JoinHandle;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use palisade_model::World;
-use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Work;
-use super::sqlite::{Connected, closed};
-use super::tx::{Tx, Wire};
+use super::tx::Tx;
+use super::wire::Wire;
 use crate::StoreError;
 
-/// Writes in one commit at most: a bound on how long the first one waits.
+/// Writes in one commit at most, and how long it may take to gather them: bounds on how long the first one
+/// waits, and on how long other nodes do.
 const GROUP: usize = 256;
+const GATHER: Duration = Duration::from_millis(20);
 /// Writes that may wait; who comes then waits for a place.
 const QUEUE: usize = 4096;
 
 /// What became of a write before the commit, and who waits for it.
-struct Done {
+pub(super) struct Done {
     worked: bool,
     answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
-/// Runs on the connection within a savepoint, or learns why it cannot.
-type Job = Box<dyn FnOnce(Result<&Connected, StoreError>, &World) -> Done + Send>;
+/// Runs in the transaction, or learns why there is none.
+pub(super) type Job = Box<
+    dyn for<'a> FnOnce(Result<&'a mut Tx<'_>, StoreError>) -> Pin<Box<dyn Future<Output = Done> + Send + 'a>>
+        + Send,
+>;
 
-enum Order {
+/// What the writer is asked to do.
+pub(super) enum Order {
     Write(Job),
     Prepare(oneshot::Sender<Result<usize, StoreError>>),
     Stop(oneshot::Sender<()>),
 }
 
-/// The writer thread's near end.
-pub(crate) struct Writer {
-    orders: mpsc::Sender<Order>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
+/// The writer's near end.
+#[derive(Clone)]
+pub(super) struct Writer(mpsc::Sender<Order>);
+
+/// The writer's far end.
+pub(super) type Inbox = mpsc::Receiver<Order>;
 
 impl Writer {
-    pub(crate) fn start(connection: Connected, world: World) -> Result<Self, StoreError> {
+    pub(super) fn new() -> (Self, Inbox) {
         let (orders, inbox) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("palisade-store".into())
-            .spawn(move || serve(&connection, &world, inbox))
-            .map_err(|_| StoreError::Unavailable("no thread to be had".into()))?;
-        Ok(Self { orders, thread: Mutex::new(Some(thread)) })
+        (Self(orders), inbox)
     }
 
-    pub(crate) async fn write<R: Send + 'static>(&self, work: impl Work<R>) -> Result<R, StoreError> {
+    pub(super) async fn write<R: Send + 'static>(&self, work: impl Work<R>) -> Result<R, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(move |connection: Result<&Connected, StoreError>, world: &World| {
-            let result = connection.and_then(|connection| attempt(connection, world, work));
+        self.0.send(Order::Write(job(work, answer))).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| broke_off())?
+    }
+
+    pub(super) async fn prepare_all(&self) -> Result<usize, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Order::Prepare(answer)).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| broke_off())?
+    }
+
+    /// Ends the writer once all that waits is written.
+    pub(super) async fn stop(&self) {
+        let (stopped, wait) = oneshot::channel();
+        if self.0.send(Order::Stop(stopped)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+fn job<R: Send + 'static>(work: impl Work<R>, answer: oneshot::Sender<Result<R, StoreError>>) -> Job {
+    Box::new(move |tx| {
+        Box::pin(async move {
+            let result = match tx {
+                Ok(tx) => {
+                    unbroken(async {
+                        let value = work(tx).await?;
+                        tx.seal().await?;
+                        Ok(value)
+                    })
+                    .await
+                }
+                Err(error) => Err(error),
+            };
             Done {
                 worked: result.is_ok(),
                 answer: Box::new(move |commit| {
@@ -65,78 +98,40 @@ impl Writer {
                     let _ = answer.send(result.and_then(|value| commit.map(|()| value)));
                 }),
             }
-        });
-        self.orders.send(Order::Write(job)).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
-    }
-
-    pub(crate) async fn prepare_all(&self) -> Result<usize, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        self.orders.send(Order::Prepare(answer)).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
-    }
-
-    /// Ends the thread once all that waits is written.
-    pub(crate) async fn close(&self) {
-        let (stopped, wait) = oneshot::channel();
-        if self.orders.send(Order::Stop(stopped)).await.is_ok() {
-            let _ = wait.await;
-        }
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread {
-            // The thread has nothing left to do but to close its connection.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        }
-    }
+        })
+    })
 }
 
-/// Runs the write's steps, which never wait for anything on SQLite. A panic in them ends this write alone.
-fn attempt<R>(connection: &Connected, world: &World, work: impl Work<R>) -> Result<R, StoreError> {
-    let steps = async {
-        let mut tx = Tx::new(Wire::Sqlite(connection), world);
-        let value = work(&mut tx).await?;
-        tx.seal().await?;
-        Ok(value)
-    };
-    let once = || pin!(steps).poll(&mut Context::from_waker(Waker::noop()));
-    match catch_unwind(AssertUnwindSafe(once)) {
-        Ok(Poll::Ready(result)) => result,
-        Ok(Poll::Pending) => Err(StoreError::Corrupt("a write waited for something")),
-        Err(_) => Err(StoreError::Unavailable("a write broke off".into())),
-    }
+/// Turns a panic in a write into its error, so that it ends this write alone.
+async fn unbroken<R>(steps: impl Future<Output = Result<R, StoreError>>) -> Result<R, StoreError> {
+    let mut steps = std::pin::pin!(steps);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| steps.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(broke_off())))
+    })
+    .await
 }
 
-fn serve(connection: &Connected, world: &World, mut inbox: mpsc::Receiver<Order>) {
-    let mut next = inbox.blocking_recv();
-    while let Some(order) = next.take() {
-        match order {
-            Order::Write(first) => next = group(connection, world, first, &mut inbox),
-            Order::Prepare(answer) => {
-                let _ = answer.send(connection.prepare_all());
-            }
-            Order::Stop(stopped) => {
-                let _ = stopped.send(());
-                return;
-            }
-        }
-        next = next.or_else(|| inbox.blocking_recv());
-    }
-}
-
-/// Commits the first write together with those that wait behind it. Gives back an order that is none.
-fn group(
-    connection: &Connected,
+/// Commits the first write together with those that wait behind it. Gives back an order that is none, and
+/// whether the connection is still in order.
+pub(super) async fn group(
+    wire: Wire<'_>,
     world: &World,
     first: Job,
-    inbox: &mut mpsc::Receiver<Order>,
-) -> Option<Order> {
-    let mut done = Vec::new();
-    let mut other = None;
-    let mut state = connection.steer("BEGIN IMMEDIATE");
+    inbox: &mut Inbox,
+) -> (Option<Order>, Result<(), StoreError>) {
+    let begun = Instant::now();
+    let mut tx = Tx::new(wire, world);
+    let (mut done, mut other) = (Vec::new(), None);
     let mut next = Some(first);
     while let Some(job) = next.take() {
-        done.push(one(connection, world, job, &mut state));
-        if done.len() < GROUP && state.is_ok() {
+        tx.begin_write();
+        let outcome = job(Ok(&mut tx)).await;
+        if !outcome.worked {
+            tx.undo();
+        }
+        done.push(outcome);
+        if done.len() < GROUP && begun.elapsed() < GATHER && tx.broken().is_none() {
             match inbox.try_recv() {
                 Ok(Order::Write(job)) => next = Some(job),
                 Ok(order) => other = Some(order),
@@ -144,41 +139,37 @@ fn group(
             }
         }
     }
-    let committed = state.and_then(|()| finish(connection, &done));
-    if committed.is_err() && !connection.transaction_lost() {
-        // Nothing of it was acknowledged. If even this fails, the next BEGIN fails, and so does its group.
-        let _ = connection.steer("ROLLBACK");
-    }
-    for job in done {
-        (job.answer)(committed.clone());
-    }
-    other
-}
-
-/// Runs one write in a savepoint. `state` is the whole group's: an error there fails all of it.
-fn one(connection: &Connected, world: &World, job: Job, state: &mut Result<(), StoreError>) -> Done {
-    if state.is_ok() {
-        *state = connection.steer("SAVEPOINT one");
-    }
-    let done = job(state.clone().map(|()| connection), world);
-    if state.is_ok() {
-        *state = if connection.transaction_lost() {
-            Err(StoreError::Unavailable("SQLite gave the transaction up".into()))
-        } else if done.worked {
-            connection.steer("RELEASE one")
-        } else {
-            connection.steer("ROLLBACK TO one").and_then(|()| connection.steer("RELEASE one"))
-        };
-    }
-    done
-}
-
-fn finish(connection: &Connected, done: &[Done]) -> Result<(), StoreError> {
     // With nothing to keep there is nothing to sync.
-    let end = if done.iter().any(|job| job.worked) { "COMMIT" } else { "ROLLBACK" };
-    connection.steer(end)
+    let keep = done.iter().any(|write| write.worked);
+    let committed = tx.end(keep).await;
+    for write in done {
+        (write.answer)(committed.clone());
+    }
+    (other, committed)
 }
 
+/// Tells this write and all that wait behind it that there is no database. Gives back an order that is none.
+pub(super) async fn refuse(first: Job, inbox: &mut Inbox, error: &StoreError) -> Option<Order> {
+    let mut next = Some(first);
+    while let Some(job) = next.take() {
+        (job(Err(error.clone())).await.answer)(Ok(()));
+        match inbox.try_recv() {
+            Ok(Order::Write(job)) => next = Some(job),
+            Ok(order) => return Some(order),
+            Err(_) => {}
+        }
+    }
+    None
+}
+
+/// The error of a store that was closed.
+pub(super) fn closed() -> StoreError {
+    StoreError::Unavailable("it was closed".into())
+}
+
+fn broke_off() -> StoreError {
+    StoreError::Unavailable("a write broke off".into())
+}
 #[cfg(test)]
 mod tests {
     use super::super::sqlite::Sqlite;
