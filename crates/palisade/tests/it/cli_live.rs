@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tempfile::TempDir;
 
-use crate::identify_pages::encoded;
+use crate::identify::encoded;
 use crate::support::{Client, PASSWORD};
 
 /// `palisade serve` in a folder of its own.

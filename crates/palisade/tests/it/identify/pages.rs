@@ -4,22 +4,8 @@ use http::{Method, StatusCode};
 use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
 
-use crate::support::{Answer, Client, PASSWORD, Site, Upstream, public};
-
-const FORM: &str = "application/x-www-form-urlencoded";
-const HTML: (&str, &str) = ("accept", "text/html");
-
-/// Fields as a browser sends them.
-pub fn encoded(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
-}
-
-/// Sends a form from a page of the site.
-async fn post(site: &Site, client: &mut Client, path: &str, fields: &[(&str, &str)]) -> Answer {
-    let own = format!("http://{}", site.address);
-    let headers = [("content-type", FORM), ("origin", &own), HTML];
-    client.send(Method::POST, path, &headers, &encoded(fields)).await
-}
+use super::{FORM, HTML, encoded, post, site};
+use crate::support::{Answer, Client, PASSWORD, Site};
 
 /// The token in the account page's forms.
 async fn csrf(client: &mut Client) -> String {
@@ -28,16 +14,6 @@ async fn csrf(client: &mut Client) -> String {
     let mark = r#"name="csrf_token" value=""#;
     let (_, rest) = page.text().split_once(mark).expect("a token in the page");
     rest.split_once('"').unwrap().0.to_owned()
-}
-
-/// Anybody may register, and signing in often is not refused.
-pub fn open(upstream: &Upstream) -> String {
-    let rest = public(upstream.address);
-    format!("[identify.sign_up]\nopen = true\n[shield.limits]\nlogin = \"1000/minute\"\n{rest}")
-}
-
-async fn site() -> Site {
-    Site::start(&open(&Upstream::plain().await)).await
 }
 
 async fn user(site: &Site, name: &str) -> UserId {

@@ -6,14 +6,10 @@ use http::{Method, StatusCode};
 use palisade_model::{Timestamp, World};
 use serde_json::{Value, json};
 
-use crate::identify_pages::open;
+use super::{open, site};
 use crate::support::{Answer, Client, PASSWORD, Site, Upstream};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
-
-async fn site() -> Site {
-    Site::start(&open(&Upstream::plain().await)).await
-}
 
 async fn post(client: &mut Client, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     let headers: Vec<_> = [JSON].iter().chain(headers).copied().collect();
@@ -49,8 +45,11 @@ async fn me(site: &Site, access: &str) -> Answer {
 #[tokio::test]
 async fn tokens_are_issued_rotated_and_revoked_as_a_family_when_one_is_used_twice() {
     let (still, clock) = World::still(Timestamp::from_secs(1_780_000_000));
-    let site =
-        Site::start_in(World { clock: still.clock, ..World::real() }, &open(&Upstream::plain().await)).await;
+    let site = Site::start_in(
+        World { clock: still.clock, ..World::real() },
+        &open(&Upstream::plain().await, "1000/minute"),
+    )
+    .await;
     register(&site, "eva").await;
     let (access, first) = tokens(&site, "eva").await;
     let person = me(&site, &access).await;
