@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
-use super::scan::{Found, Step};
+use super::step::{Found, Step};
 
 pub(super) struct Json {
     field: String,

@@ -8,6 +8,7 @@ mod json;
 mod multipart;
 mod replay;
 mod scan;
+mod step;
 mod urlencoded;
 
 use axum::body::Body;
@@ -15,7 +16,8 @@ use http::Request;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use replay::Held;
-use scan::{Found, Scanner, Step};
+use scan::Scanner;
+use step::{Found, Step};
 
 /// How far into a body to look, in bytes, where nothing else is said.
 pub const LIMIT: usize = 64 << 10;

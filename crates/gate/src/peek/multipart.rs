@@ -6,7 +6,7 @@
 
 use memchr::memmem;
 
-use super::scan::{Found, Step};
+use super::step::{Found, Step};
 
 pub(super) struct Multipart {
     field: String,

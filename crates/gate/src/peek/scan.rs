@@ -1,35 +1,11 @@
 //! The three kinds of body that fields are found in.
 
-use std::ops::Range;
-
 use http::header::{self, HeaderMap};
 
 use super::json::Json;
 use super::multipart::Multipart;
+use super::step::Step;
 use super::urlencoded::Urlencoded;
-
-/// One value of the field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    /// Decoded.
-    pub(super) value: String,
-    /// The bytes that can be left out to have the same form without it; `None` where nothing is
-    /// ever taken out.
-    pub(super) span: Option<Range<usize>>,
-}
-
-/// What came of looking further.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A value of the field.
-    Found(Found),
-    /// Nothing more without more bytes.
-    More,
-    /// The form is over.
-    End,
-    /// Not the form that it says it is.
-    Malformed,
-}
 
 /// A reader of one kind of body. It goes forward only: each byte is looked at once or twice,
 /// however small the pieces are in which they come.

@@ -3,7 +3,7 @@
 use memchr::memchr;
 use percent_encoding::percent_decode;
 
-use super::scan::{Found, Step};
+use super::step::{Found, Step};
 
 pub(super) struct Urlencoded {
     field: String,
