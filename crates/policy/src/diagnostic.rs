@@ -71,6 +71,7 @@ codes! {
     EnvironmentUnsaid "P038" "The policy does not say which environment this is, and the server listens to the world.";
     StoreVolatile "P039" "Everything would be lost at the next restart.";
     HeaderWeak "P040" "A response header that is weaker than it should be.";
+    LimitWeak "P041" "A limit on signing in that leaves time to guess passwords.";
 }
 
 /// Whether the policy can be used at all.
@@ -179,7 +180,7 @@ impl Diagnostics {
     pub(crate) fn new(file: &str, source: String, mut list: Vec<Diagnostic>) -> Self {
         for one in &mut list {
             for text in [&mut one.message, &mut one.label, &mut one.reason, &mut one.help] {
-                *text = mask_userinfo(text);
+                *text = printable(&mask_userinfo(text));
             }
         }
         let mut all = Self { file: file.to_owned(), source, list };
@@ -320,6 +321,11 @@ impl Diagnostics {
             Place::Unsaid => (None, None, None),
         }
     }
+}
+
+/// Keys and values may hold escapes that a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn start_of(place: &Place) -> usize {

@@ -13,6 +13,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     hosts(lint);
     listeners(lint);
     lifetimes(lint);
+    names(lint);
     sign_up(lint);
     routes(lint);
     unused(lint);
@@ -118,6 +119,29 @@ fn lifetimes(lint: &mut Lint<'_>) {
             "browsers drop a SameSite=None cookie that is not Secure",
         )
         .write("write same_site = \"lax\", or an https base_url in [app]");
+    }
+}
+
+fn names(lint: &mut Lint<'_>) {
+    let session = &lint.policy.identify.sessions.cookie;
+    if lint.policy.csrf.cookie.as_ref() == Some(session) {
+        lint.say(
+            Error,
+            Code::Contradiction,
+            "csrf.cookie",
+            format!("`{session}` is the name of the session cookie too"),
+        )
+        .because("each would overwrite the other, and scripts could read the session")
+        .write("write another name: cookie = \"csrf_token\"");
+    }
+    for (path, row) in lint.routes() {
+        let Target::Upstream { strip: Some(strip), .. } = &row.target else { continue };
+        let fixed = row.path.split('{').next().unwrap_or_default();
+        if !fixed.starts_with(strip.as_str()) && !strip.starts_with(fixed) {
+            let message = format!("no path of `{}` begins with `{strip}`", row.path);
+            lint.say(Warning, Code::Contradiction, &format!("{path}.strip"), message)
+                .write("write the front of the route's own path, or leave `strip` out");
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Other origins (CORS-2), forged requests (CSRF-4) and forged addresses (EDGE-3).
 
+use std::net::IpAddr;
+
 use http::Method;
+use ipnet::IpNet;
 
 use super::Lint;
 use crate::Code;
@@ -59,7 +62,9 @@ fn unsafe_origin(origin: &str) -> Option<&'static str> {
     let (scheme, host) = origin.split_once("://")?;
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let name = if host.ends_with(']') { host } else { name };
-    if name == "localhost" || name.ends_with(".localhost") || name.starts_with("127.") || name == "[::1]" {
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    let is_here = address.is_some_and(|ip| ip.to_canonical().is_loopback() || ip.is_unspecified());
+    if is_here || name == "localhost" || name.ends_with(".localhost") {
         return Some("it is whatever runs on the visitor's own machine");
     }
     (scheme == "http").then_some("anybody on the way can answer for a site without TLS")
@@ -87,17 +92,27 @@ fn exemption(lint: &mut Lint<'_>, row: &Route, path: &str) {
 }
 
 fn proxies(lint: &mut Lint<'_>) {
-    for (n, net) in lint.policy.edge.trusted_proxies.iter().enumerate() {
-        if net.prefix_len() == 0 {
-            let place = lint.places.item("edge.trusted_proxies", n);
-            lint.say_at(
-                lint.severity(),
-                Code::ProxyAnybody,
-                place,
-                format!("`{net}` lets anybody say where a request comes from"),
-            )
+    for (n, net) in lint.policy.edge.trusted_proxies.iter().enumerate().filter(|(_, net)| is_wide(net)) {
+        let place = lint.places.item("edge.trusted_proxies", n);
+        let message = format!("`{net}` lets anybody say where a request comes from");
+        lint.say_at(lint.severity(), Code::ProxyAnybody, place, message)
             .because("limits, refused networks and the trail would go by what the client claims")
             .write("name the proxies' own network: trusted_proxies = [\"10.0.0.0/8\"]");
-        }
     }
+    for (n, net) in lint.policy.shield.exempt.iter().enumerate().filter(|(_, net)| is_wide(net)) {
+        let place = lint.places.item("shield.exempt", n);
+        lint.say_at(
+            lint.severity(),
+            Code::LimitsOff,
+            place,
+            format!("`{net}` takes nearly everybody out of the limits"),
+        )
+        .because("passwords could be guessed without end")
+        .write("name the few addresses that no limit shall count: exempt = [\"192.0.2.7/32\"]");
+    }
+}
+
+/// Wider than any network of one's own: 10.0.0.0/8 and fc00::/7 are the widest.
+fn is_wide(net: &IpNet) -> bool {
+    net.prefix_len() < if net.addr().is_ipv4() { 8 } else { 7 }
 }

@@ -7,7 +7,7 @@ use http::header::CONTENT_SECURITY_POLICY;
 use super::Lint;
 use crate::Code;
 use crate::diagnostic::Severity::{Error, Warning};
-use crate::section::shield::SameSite;
+use crate::section::shield::{SameSite, Window, limits};
 use crate::section::store::Database;
 
 pub(super) fn check(lint: &mut Lint<'_>) {
@@ -16,6 +16,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     }
     switches(lint);
     hosts(lint);
+    guessing(lint);
     cookies(lint);
     headers(lint);
 }
@@ -82,10 +83,30 @@ fn hosts(lint: &mut Lint<'_>) {
                 "name the hosts that are served, or leave allowed_hosts out: then it is the host of base_url",
             );
     }
-    if hosts.suffixes.iter().any(String::is_empty) {
+    // `*` has an empty suffix, and `*.com` one that whole countries share.
+    let is_open = |suffix: &String| !suffix.trim_start_matches('.').contains('.');
+    if hosts.suffixes.iter().any(is_open) {
         lint.say(Error, Code::HostsOpen, "edge.allowed_hosts", "every host is allowed in production")
             .because("a forged Host header ends up in links, redirects and caches")
             .write("name the hosts that are served: allowed_hosts = [\"app.example.com\"]");
+    }
+}
+
+/// Attempts to sign in, by the tightest window: a few hundred an hour are plenty for people.
+fn guessing(lint: &mut Lint<'_>) {
+    const PER_HOUR: u64 = 1_200;
+    let Some(limit) = lint.policy.shield.limits.iter().find(|limit| limit.name == limits::LOGIN_NAME) else {
+        return;
+    };
+    let hourly =
+        |window: &Window| u64::from(window.count).saturating_mul(3_600) / window.per.as_secs().max(1);
+    if let Some(count) = limit.windows.iter().map(hourly).min().filter(|count| *count > PER_HOUR) {
+        let message = format!("one address may try {count} passwords an hour");
+        lint.say(Warning, Code::LimitWeak, "shield.limits.login", message)
+            .because("common passwords are found within thousands of attempts (ASVS 6.3.1)")
+            .write(
+                "write login = \"5/minute\" in [shield.limits], or a list such as [\"5/minute\", \"50/day\"]",
+            );
     }
 }
 

@@ -10,6 +10,7 @@ mod routes;
 mod secrets;
 mod speed;
 mod variables;
+mod warnings;
 mod whole;
 
 use palisade_model::Environment;

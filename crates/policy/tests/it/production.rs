@@ -48,6 +48,8 @@ fn cors_names_https_origins_of_other_machines() {
         "https://localhost",
         "https://localhost:3000",
         "https://127.0.0.1",
+        "https://127.1",
+        "https://0.0.0.0",
         "https://[::1]:3000",
         "https://x.localhost",
     ] {
@@ -96,6 +98,8 @@ fn an_exempt_route_takes_no_cookies() {
 #[test]
 fn limits_are_never_off() {
     guarded("", "[shield]\nlimits_enabled = false", Code::LimitsOff);
+    guarded("", "[shield]\nexempt = [\"0.0.0.0/1\"]", Code::LimitsOff);
+    assert_eq!(errors(&altered("", "[shield]\nexempt = [\"10.0.0.0/8\"]")), []);
 }
 
 // proves: EDGE-2, EDGE-3
@@ -104,6 +108,16 @@ fn hosts_are_named_and_proxies_too() {
     guarded("listen =", "allowed_hosts = [\"*\"]\nlisten =", Code::HostsOpen);
     assert_eq!(errors(&altered("listen =", "allowed_hosts = []\nlisten =")), [Code::HostsOpen]);
     guarded("listen =", "trusted_proxies = [\"0.0.0.0/0\"]\nlisten =", Code::ProxyAnybody);
+    guarded(
+        "listen =",
+        "allowed_hosts = [\"mtc.example.com\", \"localhost\", \"127.0.0.1\", \"*.com\"]\nlisten =",
+        Code::HostsOpen,
+    );
+    guarded("listen =", "trusted_proxies = [\"0.0.0.0/1\"]\nlisten =", Code::ProxyAnybody);
+    assert_eq!(
+        errors(&altered("listen =", "trusted_proxies = [\"10.0.0.0/8\", \"fc00::/7\"]\nlisten =")),
+        []
+    );
     guarded("listen =", "trusted_proxies = [\"10.0.0.0/8\", \"::/0\"]\nlisten =", Code::ProxyAnybody);
 }
 

@@ -1,0 +1,137 @@
+use palisade_model::Environment;
+use palisade_policy::{Code, Policy};
+
+use crate::whole::{PRODUCTION, secrets};
+use crate::{check, environment};
+
+fn warnings(text: &str, environment: &Environment) -> Vec<Code> {
+    match Policy::from_toml("palisade.toml", text, environment) {
+        Ok(checked) => checked.warnings.iter().map(|one| one.code).collect(),
+        Err(errors) => panic!("{errors}"),
+    }
+}
+
+// proves: POL-2
+#[test]
+fn what_is_sound_says_nothing() {
+    assert_eq!(warnings(PRODUCTION, &secrets()), []);
+    assert_eq!(warnings("", &Environment::default()), []);
+}
+
+// proves: HEAD-1
+#[test]
+fn weak_headers_are_told_in_production() {
+    for weak in ["hsts = \"off\"", "hsts = \"30d\"", "content_security_policy = \"off\""] {
+        let text = format!("{PRODUCTION}\n[shield.headers]\n{weak}\n");
+        assert_eq!(warnings(&text, &secrets()), [Code::HeaderWeak], "{weak}");
+    }
+    let text = format!("{PRODUCTION}\n[shield.cookies]\nhttp_only = false\n");
+    assert_eq!(warnings(&text, &secrets()), [Code::CookieWeak]);
+}
+
+// proves: ACC-1
+#[test]
+fn a_route_for_nobody_and_one_for_everybody_are_told() {
+    let route = |allow: &str| {
+        format!(
+            "[upstream.app]\nurl = \"http://127.0.0.1:5000\"\n[[route]]\npath = \"/{{*rest}}\"\nto = \"upstream:app\"\n{allow}\n"
+        )
+    };
+    let told = |allow: &str| warnings(&route(allow), &Environment::default());
+    assert_eq!(told(""), [Code::RouteNobody]);
+    assert_eq!(told("allow = \"nobody\""), [], "said on purpose");
+    assert_eq!(told("allow = \"public\""), [Code::PublicWrite]);
+    assert_eq!(told("allow = \"public\"\nmethods = [\"GET\"]"), []);
+    assert_eq!(told("allow = { read = \"public\", write = \"user\" }"), []);
+    assert_eq!(told("allow = \"user\"\ncsrf = \"off\""), [Code::CsrfOff]);
+}
+
+#[test]
+fn what_nothing_uses_is_told() {
+    assert_eq!(
+        warnings("[upstream.app]\nurl = \"http://127.0.0.1:5000\"\n", &Environment::default()),
+        [Code::Unused]
+    );
+    assert_eq!(warnings("[shield.limits]\napi = \"5/minute\"\n", &Environment::default()), [Code::Unused]);
+    assert_eq!(
+        warnings("[shield.limits]\nlogin = \"9/minute\"\n", &Environment::default()),
+        [],
+        "that one is in use"
+    );
+    let key = environment(&[("JWT_SECRET_KEY", "0123456789abcdef0123456789abcdef")]);
+    assert_eq!(warnings("[identify.tokens]\nalgorithm = \"ES256\"\n", &key), [Code::Unused]);
+}
+
+// proves: LIMIT-1
+#[test]
+fn a_limit_that_leaves_time_to_guess_is_told() {
+    let told = |rate: &str| warnings(&format!("{PRODUCTION}\n[shield.limits]\nlogin = {rate}\n"), &secrets());
+    assert_eq!(told("\"100/second\""), [Code::LimitWeak]);
+    assert_eq!(told("{ limit = \"30/minute\", by = \"field:login\" }"), [Code::LimitWeak]);
+    assert_eq!(told("[\"100/second\", \"50/day\"]"), [], "the tightest window counts");
+    assert_eq!(told("\"5 per 15 minutes\""), []);
+}
+
+#[test]
+fn names_that_clash_are_told() {
+    let same = "[csrf]\ncookie = \"palisade_session\"\n";
+    assert_eq!(
+        check(same).unwrap_err().iter().map(|one| one.code).collect::<Vec<_>>(),
+        [Code::Contradiction]
+    );
+    let strip = |strip: &str| {
+        format!(
+            "[upstream.app]\nurl = \"http://127.0.0.1:5000\"\n[[route]]\npath = \"/api/{{*rest}}\"\nto = \"upstream:app\"\nallow = \"user\"\nstrip = \"{strip}\"\n"
+        )
+    };
+    assert_eq!(warnings(&strip("/app"), &Environment::default()), [Code::Contradiction]);
+    for fits in ["/api", "/api/", "/api/v1"] {
+        assert_eq!(warnings(&strip(fits), &Environment::default()), [], "{fits}");
+    }
+}
+
+#[test]
+fn an_application_out_on_the_internet_is_told() {
+    let text = |url: &str| {
+        format!(
+            "[upstream.app]\nurl = \"{url}\"\n[[route]]\npath = \"/\"\nto = \"upstream:app\"\nallow = \"user\"\n"
+        )
+    };
+    for url in ["http://192.0.2.1:80", "http://8.8.8.8", "http://[2001:db8::1]:80"] {
+        assert_eq!(warnings(&text(url), &Environment::default()), [Code::PlainHttp], "{url}");
+    }
+    for url in [
+        "http://10.1.2.3:80",
+        "http://172.16.0.1",
+        "http://[::1]:5000",
+        "http://[fd00::1]:80",
+        "http://app:5000",
+    ] {
+        assert_eq!(warnings(&text(url), &Environment::default()), [], "{url}");
+    }
+}
+
+#[test]
+fn no_text_of_the_policy_reaches_a_terminal_as_a_command() {
+    let errors = check("\"\\u001b[2Jname\" = 1\n[edge]\nlisten = \"\\u001b[31m\"\n").unwrap_err();
+    assert_eq!(errors.len(), 2);
+    for one in &errors {
+        assert!(!one.message.contains('\u{1b}'), "{one:?}");
+    }
+    assert!(!errors.render(false).contains('\u{1b}'));
+}
+
+#[test]
+fn programs_get_each_finding_with_its_place() {
+    let json = check("[edge]\n  listn = 1\n").unwrap_err().to_json();
+    let one = &json[0];
+    assert_eq!((&one["code"], &one["severity"]), (&"P002".into(), &"error".into()));
+    assert_eq!((&one["line"], &one["column"], &one["file"]), (&2.into(), &3.into(), &"palisade.toml".into()));
+    assert!(one["help"].as_str().unwrap().contains("listen"));
+    let variable = environment(&[("PALISADE_EDGE__LISTEN", "x")]);
+    let json = Policy::from_toml("palisade.toml", "", &variable).unwrap_err().to_json();
+    assert_eq!(
+        (&json[0]["variable"], &json[0]["line"]),
+        (&"PALISADE_EDGE__LISTEN".into(), &serde_json::Value::Null)
+    );
+}
