@@ -16,4 +16,5 @@ mod proxy_failure;
 mod proxy_headers;
 mod proxy_stream;
 mod proxy_websocket;
+mod secrets;
 mod support;
