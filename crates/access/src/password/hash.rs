@@ -187,4 +187,23 @@ mod tests {
         assert!(!stored.matches("", &mut Workspace::default()));
         assert!(!stored.matches("password", &mut Workspace::default()));
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+        /// What is no argon2id string of bounded cost is no hash; nothing stumbles.
+        // proves: ID-3
+        #[test]
+        fn strange_hashes_are_none(
+            text in "\\PC{0,40}",
+            (m, t, p) in (0_u64..u64::MAX, 0_u64..u64::MAX, 0_u64..u64::MAX),
+            salt in "[A-Za-z0-9+/=]{0,70}",
+        ) {
+            proptest::prop_assert_eq!(Stored::parse(&text, LIGHT), None);
+            let output = "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+            if let Some(stored) = Stored::parse(&format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${output}"), LIGHT) {
+                proptest::prop_assert!(stored.cost.within(MOST));
+            }
+        }
+    }
 }

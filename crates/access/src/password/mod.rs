@@ -4,6 +4,7 @@ mod hash;
 mod plain;
 mod pool;
 mod rules;
+mod strength;
 
 use palisade_model::world::NoEntropy;
 use palisade_model::{Denial, FieldFault, Refusal, Secret, World};

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use palisade_model::FieldFault;
 use palisade_policy::section::identify::Passwords;
-use zxcvbn::matching::patterns::MatchPattern;
-use zxcvbn::{Entropy, zxcvbn};
+
+use super::strength::estimate;
 
 /// The special characters of the seed's policy (mtc, section 1), space included.
 const SPECIAL: &str = "!@#$%^&*()_-+=[]{}; '\",.<>?/\\|`~";
@@ -88,10 +88,10 @@ impl Rules {
         let mut known: Vec<&str> = self.words.iter().map(String::as_str).collect();
         known.push(subject.name);
         known.extend(subject.email);
-        let estimate = zxcvbn(password, &known);
-        if self.policy.refuse_common && is_common(&estimate, password) {
+        let strength = estimate(password, &known);
+        if self.policy.refuse_common && strength.is_common {
             messages.push("This is one of the passwords that are tried first. Write another one.".into());
-        } else if (estimate.score() as u8) < self.policy.min_strength {
+        } else if strength.score < self.policy.min_strength {
             messages.push(
                 "This is easy to guess. Take four or more words that do not belong together, or a longer one."
                     .into(),
@@ -103,18 +103,6 @@ impl Rules {
 /// The message for a password over the limit.
 pub(crate) fn too_long(most: usize) -> Cow<'static, str> {
     format!("Write at most {most} characters.").into()
-}
-
-/// Whether the whole of it stands on a list of passwords, names or words, also reversed or in l33t
-/// letters: the estimator's lists hold 94,000, of them 30,000 leaked passwords.
-fn is_common(estimate: &Entropy, password: &str) -> bool {
-    match estimate.sequence() {
-        [only] => {
-            only.token.chars().count() == password.chars().count()
-                && matches!(only.pattern, MatchPattern::Dictionary(_))
-        }
-        _ => false,
-    }
 }
 
 /// Whether a telling part of the name or address stands in it, forwards or backwards, in any case.
@@ -233,5 +221,21 @@ mod tests {
         assert_eq!(faults(strict.clone(), "Password1!").len(), 1);
         assert_eq!(faults(strict.clone(), "Tracker1!Tracker1!").len(), 1, "the application's own name");
         assert!(faults(strict, "Violet-kayak-39-umbrella").is_empty());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 64, failure_persistence: None, ..Default::default() })]
+
+        /// Whatever is typed gets an answer, and every fault a sentence.
+        // proves: ID-2
+        #[test]
+        fn no_text_makes_the_rules_stumble(password in "\\PC{0,24}", name in "\\PC{0,8}", email in "\\PC{0,6}@\\PC{0,6}") {
+            let plain = Passwords { min_length: 0, upper: false, lower: false, digit: false, special: false, ..policy() };
+            let rules = Rules::new(plain, vec!["Tracker".into()]);
+            let subject = Subject { name: &name, email: Some(&email) };
+            for fault in rules.faults("password", &password, &subject) {
+                proptest::prop_assert!(fault.message.ends_with('.'));
+            }
+        }
     }
 }
