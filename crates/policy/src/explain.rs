@@ -134,6 +134,9 @@ impl Told<'_> {
     fn nothing(&mut self, path: &str) -> Verdict {
         let low = path.to_ascii_lowercase();
         let why = match self.policy.routes.find(&low, self.method) {
+            _ if self.policy.routes.hides(path) => {
+                "the route is hidden, and does not take this method".to_owned()
+            }
             Found::Nothing => "no route has this path, and what no route names is refused".to_owned(),
             // See `Routes`: another spelling must not escape the row that was meant for it.
             _ if low != path => format!("`{low}` has a row of its own, and another spelling of it has none"),

@@ -92,7 +92,7 @@ impl Policy {
         if !faults.is_empty() {
             return Err(not_toml(name, text, &faults));
         }
-        let mut reader = Reader::new(environment);
+        let mut reader = Reader::new(environment, section::SCOPES);
         let policy = read_all(&mut reader, &Table::root(table.get_ref()), text);
         reader.check_variables();
         let lints = lint::check(&policy, &reader.places, &reader.found);

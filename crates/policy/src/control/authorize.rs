@@ -20,7 +20,7 @@ pub(super) const CONTROLS: &[Control] = &[
                 rows.clone().filter(|row| row.access.read == Who::Public || row.access.write == Who::Public);
             let paths: Vec<&str> = public.map(|row| row.path.as_str()).collect();
             format!(
-                "{} routes of the application are named, each with who may; all else is refused. Open to everybody: {}. Roles: {}.",
+                "Routes of the application that are named, each with who may: {}; all else is refused. Open to everybody: {}. Roles: {}.",
                 rows.count(),
                 listed(&paths),
                 listed(policy.roles.names()),

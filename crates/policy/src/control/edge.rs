@@ -134,7 +134,7 @@ pub(super) const CONTROLS: &[Control] = &[
         references: &["RFC 9745", "RFC 8594"],
         sentence: |policy| {
             let count = policy.routes.rows.iter().filter(|row| row.legacy.is_some()).count();
-            format!("{count} legacy routes carry Deprecation, Sunset and Link headers.")
+            format!("Legacy routes that carry Deprecation, Sunset and Link headers: {count}.")
         },
         probe: Probe::WithTheProver,
     },

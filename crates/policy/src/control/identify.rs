@@ -90,7 +90,7 @@ pub(super) const CONTROLS: &[Control] = &[
         sentence: |policy| {
             let count = policy.identify.auth_users.len();
             format!(
-                "No user or password exists by default; {count} users come from the environment, as hashes. The first administrator comes by a one-time link."
+                "No user or password exists by default; users that come from the environment, as hashes: {count}. The first administrator comes by a one-time link."
             )
         },
         probe: Probe::WithTheProver,

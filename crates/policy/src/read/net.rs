@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use url::{Host, Url};
 
 use super::kind::{Context, Kind, Raw, Read, Wrong, parsed, text_of};
-use crate::section::app::BaseUrl;
 
 parsed!(
     SocketAddr,
@@ -57,6 +56,17 @@ impl Kind for IpNet {
     fn schema() -> Value {
         json!({"type": "string", "minLength": 2})
     }
+}
+
+/// A public origin: scheme, host and port, no path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// `https://mtc.example.com`, without a trailing slash, default ports left out, lower case.
+    pub origin: String,
+    /// Whether the scheme is https.
+    pub secure: bool,
+    /// Host with port if it is not the scheme's own: what a Host header holds.
+    pub authority: String,
 }
 
 /// An origin out of a URL without user, path, query or fragment.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::kind::{Context, Kind, Raw, Read, Wrong, text_of};
-use crate::section::shield::Window;
 
 const DURATION: &str = "a time such as \"15m\", \"24h\" or \"1m30s\"";
 const SIZE: &str = "a size such as \"10MiB\"";
@@ -50,7 +49,9 @@ fn duration(text: &str) -> Option<Duration> {
 pub(crate) fn duration_text(time: Duration) -> String {
     let mut left = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let mut text = String::new();
-    for (name, each) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+    // Up to two days people count hours: 24h, 36h.
+    let days = if left >= 2 * 86_400_000 { 86_400_000 } else { u64::MAX };
+    for (name, each) in [("d", days), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
         if left >= each {
             text.push_str(&format!("{}{name}", left / each));
             left %= each;
@@ -149,6 +150,15 @@ impl Kind for Size {
     fn measure(&self) -> Option<u64> {
         Some(self.0)
     }
+}
+
+/// So many in such a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How many.
+    pub count: u32,
+    /// In which time.
+    pub per: Duration,
 }
 
 /// `5/minute`, `5 per 15 minutes`, `5/15m`: at least one request in at least one second.

@@ -11,7 +11,6 @@ use super::kind::{Context, Kind, Raw, Wrong, article, span_of};
 use super::secret;
 use super::setting::{AnySetting, Form, Scope, Setting};
 use crate::diagnostic::{Code, Diagnostic, Place};
-use crate::section::scopes;
 use crate::suggest::nearest;
 
 /// Where each setting's value came from, by its path in this policy (`upstream.app.url`, `route[2].csrf`).
@@ -101,6 +100,7 @@ impl<'t> Table<'t> {
 /// Reads settings, and gathers diagnostics, places, overrides and what has to be masked.
 pub(crate) struct Reader<'a> {
     environment: &'a Environment,
+    sections: &'static [&'static [Scope]],
     /// What was found wrong so far.
     pub(crate) found: Vec<Diagnostic>,
     /// Where each value came from.
@@ -121,15 +121,21 @@ enum FromEnvironment {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(environment: &'a Environment) -> Self {
+    /// A reader of policies with these sections.
+    pub(crate) fn new(environment: &'a Environment, sections: &'static [&'static [Scope]]) -> Self {
         Self {
             environment,
+            sections,
             found: Vec::new(),
             places: Places::default(),
             overrides: BTreeSet::new(),
             known: BTreeSet::new(),
             masks: Vec::new(),
         }
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = &'static Scope> + use<> {
+        self.sections.iter().copied().flatten()
     }
 
     /// Notes something.
@@ -441,15 +447,16 @@ impl<'a> Reader<'a> {
 
     /// Notes each table and key at the top that no section has.
     pub(crate) fn check_root(&mut self, root: &Table<'_>) {
-        let known: BTreeSet<&str> = scopes().filter_map(|scope| scope.path.split('.').next()).collect();
+        let known: BTreeSet<&str> = self.scopes().filter_map(|scope| scope.path.split('.').next()).collect();
         for (key, value) in root.entries.into_iter().flatten() {
             let name = key.get_ref().as_ref();
             if known.contains(name) {
                 continue;
             }
             self.mask_strings(value);
-            let inner = scopes().find(|scope| scope.path.rsplit('.').next() == Some(name));
-            let owner = scopes().find(|scope| scope.settings.iter().any(|setting| setting.key() == name));
+            let inner = self.scopes().find(|scope| scope.path.rsplit('.').next() == Some(name));
+            let owner =
+                self.scopes().find(|scope| scope.settings.iter().any(|setting| setting.key() == name));
             let help = match (nearest(name, known.iter().copied()), inner, owner) {
                 (Some(near), ..) => format!("did you mean `{near}`?"),
                 (None, Some(scope), _) => format!("write {}", scope.header()),
@@ -468,7 +475,7 @@ impl<'a> Reader<'a> {
 
     /// Notes each key that the scope does not have.
     pub(crate) fn check_keys(&mut self, table: &Table<'_>, scope_path: &str) {
-        let Some(scope) = scopes().find(|scope| scope.path == scope_path) else { return };
+        let Some(scope) = self.scopes().find(|scope| scope.path == scope_path) else { return };
         for (key, value) in table.entries.into_iter().flatten() {
             let name = key.get_ref().as_ref();
             if scope.setting(name).is_some() || scope.tables.contains(&name) {
@@ -478,11 +485,11 @@ impl<'a> Reader<'a> {
             let place = Place::Span(key.span());
             let what = if value.get_ref().is_table() { "table" } else { "key" };
             let message = format!("there is no {what} `{}`", without_index(&table.at(name)));
-            self.note(
-                Diagnostic::error(Code::UnknownKey, place, message)
-                    .label("unknown")
-                    .help(remedy(name, scope)),
-            );
+            self.note(Diagnostic::error(Code::UnknownKey, place, message).label("unknown").help(remedy(
+                name,
+                scope,
+                self.sections,
+            )));
         }
     }
 
@@ -533,7 +540,8 @@ fn out_of_bounds<T: Kind>(path: &str, place: Place, setting: &Setting<T>) -> Dia
 }
 
 /// What was probably meant: a near name here, or the same name elsewhere.
-fn remedy(name: &str, scope: &Scope) -> String {
+fn remedy(name: &str, scope: &Scope, sections: &'static [&'static [Scope]]) -> String {
+    let scopes = || sections.iter().copied().flatten();
     let here = || scope.settings.iter().map(|s| s.key()).chain(scope.tables.iter().copied());
     if let Some(near) = nearest(name, here()) {
         return format!("did you mean `{near}`?");

@@ -1,14 +1,10 @@
 //! Secrets stand beside the policy, never in it (POL-1).
 
-use std::path::PathBuf;
-
 use palisade_model::{Environment, Secret};
 use serde_json::{Value, json};
-use url::Url;
 
 use super::kind::{Context, Kind, Raw, Read, Wrong, text_of};
 use crate::diagnostic::Code;
-use crate::section::store::Database;
 
 const SECRET: &str = "\"env:NAME\" or \"file:/path\"";
 
@@ -60,7 +56,7 @@ pub(crate) fn is_reference(text: &str) -> bool {
 }
 
 /// A reference to a secret, followed.
-fn referred(text: &str, environment: &Environment) -> Read<Secret> {
+pub(crate) fn referred(text: &str, environment: &Environment) -> Read<Secret> {
     if let Some(name) = text.strip_prefix("env:").filter(|name| is_name(name)) {
         return from_variable(name, environment)?.ok_or_else(|| {
             let help =
@@ -101,73 +97,6 @@ impl Kind for Secret {
     fn schema() -> Value {
         json!({"type": "string", "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"})
     }
-}
-
-const DATABASE: &str = "\"sqlite:PATH\", \"env:NAME\" or \"file:/path\" with a postgres:// URL in it";
-
-/// A database URL, in the spellings of the seeds' frameworks too.
-fn database(text: &str) -> Result<Database, &'static str> {
-    if let Some(path) = text.strip_prefix("sqlite:") {
-        // SQLAlchemy: sqlite:///relative and sqlite:////absolute.
-        let path = path.strip_prefix("///").unwrap_or(path);
-        return match path {
-            ":memory:" => Ok(Database::Memory),
-            "" => Err("the database's file is not named"),
-            path if path.starts_with("//") => Err("an SQLite database is a path, not a host"),
-            path => Ok(Database::Sqlite(PathBuf::from(path))),
-        };
-    }
-    let (scheme, rest) = text.split_once("://").ok_or("the database is neither sqlite: nor postgres://")?;
-    match scheme.split('+').next() {
-        Some("postgres" | "postgresql") => {
-            let url = format!("postgres://{rest}");
-            let has_host = Url::parse(&url).is_ok_and(|url| url.host().is_some() || url.query().is_some());
-            if has_host {
-                Ok(Database::Postgres(Secret::new(url)))
-            } else {
-                Err("the database's URL names no host")
-            }
-        }
-        _ => Err("the database is neither sqlite: nor postgres://"),
-    }
-}
-
-impl Kind for Database {
-    const SECRET: bool = true;
-    const EXAMPLE: &'static str = "env:DATABASE_URL";
-
-    fn takes() -> String {
-        DATABASE.into()
-    }
-
-    fn read(raw: Raw<'_>, context: &Context<'_>) -> Read<Self> {
-        let text = text_of(raw, DATABASE)?;
-        let secret = match raw {
-            Raw::Toml(_) if !text.starts_with("sqlite:") && !is_open(text) => {
-                referred(text, context.environment)?
-            }
-            _ => Secret::new(text),
-        };
-        database(secret.expose()).map_err(|why| {
-            let help = "write \"sqlite:palisade-data/palisade.db\", or \"env:DATABASE_URL\" with a postgres:// URL of user, \
-                        password, host and database in that variable";
-            vec![Wrong::malformed(why, help)]
-        })
-    }
-
-    fn nothing() -> Self {
-        Self::Memory
-    }
-
-    fn schema() -> Value {
-        json!({"type": "string", "pattern": "^(sqlite:.+|postgres(ql)?://.+|env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"})
-    }
-}
-
-/// A database URL without a password may stand in the policy.
-fn is_open(text: &str) -> bool {
-    let postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
-    postgres && Url::parse(text).is_ok_and(|url| url.password().is_none() && !text.contains("password"))
 }
 
 /// AUTH_USERS (ID-5): `name:hash` pairs, set apart by commas or line breaks.
@@ -236,7 +165,6 @@ impl Kind for UserList {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
 
     use super::*;
 
@@ -256,21 +184,6 @@ mod tests {
         );
         for bad in ["ada:hunter2", "ada", ":$2b$", "ada:$2b$12$a,ADA:$2b$12$b", "a b:$2b$12$x"] {
             assert!(names(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_database_is_found_in_each_spelling() {
-        assert!(matches!(database("sqlite:a/b.db"), Ok(Database::Sqlite(p)) if p == Path::new("a/b.db")));
-        assert!(matches!(database("sqlite:///a.db"), Ok(Database::Sqlite(p)) if p == Path::new("a.db")));
-        assert!(
-            matches!(database("sqlite:////abs/a.db"), Ok(Database::Sqlite(p)) if p == Path::new("/abs/a.db"))
-        );
-        assert!(matches!(database("sqlite::memory:"), Ok(Database::Memory)));
-        let Ok(Database::Postgres(url)) = database("postgresql+asyncpg://u:p@h/d") else { panic!() };
-        assert_eq!(url.expose(), "postgres://u:p@h/d");
-        for bad in ["", "mysql://x", "sqlite:", "palisade.db"] {
-            assert!(database(bad).is_err(), "{bad}");
         }
     }
 }

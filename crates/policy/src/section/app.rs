@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::kind::Word;
+pub use crate::read::net::BaseUrl;
 use crate::read::setting::Variable;
 use crate::read::{Reader, Scope, Setting, Shape, Table};
 
@@ -89,15 +90,4 @@ pub struct App {
     pub environment: Deployment,
     /// Where people find the application (EDGE-7).
     pub base_url: BaseUrl,
-}
-
-/// A public origin: scheme, host and port, no path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl {
-    /// `https://mtc.example.com`, without a trailing slash, default ports left out, lower case.
-    pub origin: String,
-    /// Whether the scheme is https.
-    pub secure: bool,
-    /// Host with port if it is not the scheme's own: what a Host header holds.
-    pub authority: String,
 }

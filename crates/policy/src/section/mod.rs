@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn every_setting_is_read() {
         let environment = Environment::default();
-        let mut reader = Reader::new(&environment);
+        let mut reader = Reader::new(&environment, super::SCOPES);
         let table = DeTable::parse(crate::DEVELOPMENT).unwrap();
         crate::read_all(&mut reader, &Table::root(table.get_ref()), crate::DEVELOPMENT);
         assert!(reader.found.is_empty());

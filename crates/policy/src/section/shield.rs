@@ -4,12 +4,11 @@ pub(crate) mod cors;
 pub(crate) mod headers;
 pub(crate) mod limits;
 
-use std::time::Duration;
-
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::app::App;
+pub use crate::read::quantity::Window;
 use crate::read::setting::Variable;
 use crate::read::{Reader, Scope, Setting, Shape, Table};
 
@@ -146,15 +145,6 @@ pub struct Limit {
     pub windows: Vec<Window>,
     /// What is counted.
     pub by: LimitBy,
-}
-
-/// So many in such a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// How many.
-    pub count: u32,
-    /// In which time.
-    pub per: Duration,
 }
 
 /// What a limit counts by (LIMIT-1).

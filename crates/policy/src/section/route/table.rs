@@ -94,9 +94,17 @@ impl Routes {
             if row.methods.has(method) {
                 return Found::Row(row);
             }
-            others = others.union(row.methods);
+            // Which methods a hidden row takes would tell that it is there (ACC-2).
+            if !row.hide {
+                others = others.union(row.methods);
+            }
         }
-        Found::OtherMethods(others)
+        if others == Methods::NONE { Found::Nothing } else { Found::OtherMethods(others) }
+    }
+
+    /// Whether a path for which nothing was found is there all the same, for other methods.
+    pub(crate) fn hides(&self, path: &str) -> bool {
+        self.group(path).is_some()
     }
 
     fn group(&self, path: &str) -> Option<&[usize]> {
