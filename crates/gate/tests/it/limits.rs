@@ -95,6 +95,9 @@ async fn addresses_are_counted_apart_and_cannot_be_made_up() {
     );
     // Senders that are unknown share a bucket, and it is not the proxy's own.
     assert_eq!(statuses(&house, [proxied("?"), proxied("??"), from("10.0.0.1")]).await, [200, 429, 429]);
+    // Somebody whose own address is the proxy's is not among them.
+    let own = from("10.0.0.2").header("x-forwarded-for", "10.0.0.1");
+    assert_eq!(house.send(own).await.status(), 200);
     assert!(house.metrics.client_unknown_at().is_some());
 }
 

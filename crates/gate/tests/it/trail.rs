@@ -179,6 +179,7 @@ async fn no_secret_reaches_log_events_or_audit() {
     let mark = "MARKED-SECRET-1";
     let asks = [
         Ask::get(&format!("/auth/link/{link}")),
+        Ask::get("/auth/link/short-link"),
         Ask::post(&format!("/auth/link/{link}")).header("origin", "https://evil.example"),
         Ask::get(&format!("/open/reset/{link}?token={mark}")),
         Ask::get(&format!("/nothing/{link}?token={mark}")),
@@ -197,7 +198,9 @@ async fn no_secret_reaches_log_events_or_audit() {
     let rows = house.store.audit_rows(&AuditQuery::default()).await.unwrap();
     let log = String::from_utf8(lines.0.lock().clone()).unwrap();
     let written = format!("{log}{:?}{rows:?}", house.events());
-    for secret in [ann.as_str(), token.as_str(), link, mark, "joe@example.com", "4111111111111111"] {
+    for secret in
+        [ann.as_str(), token.as_str(), link, "short-link", mark, "joe@example.com", "4111111111111111"]
+    {
         assert!(!written.contains(secret), "{secret} was written down: {written}");
     }
     for id in ids {
