@@ -17,6 +17,25 @@ use crate::value::{Row, without_nul};
 use crate::{Store, StoreError};
 use chain::Link;
 
+/// Rows of the trail by all filters that are given. The first one is repeated plainly, so that an index can
+/// serve it.
+macro_rules! rows {
+    ($first:literal, $order:literal) => {
+        concat!(
+            "SELECT a.seq, a.at, a.action, a.user_id, a.tenant, a.entity_type, a.entity_id, a.request_id, \
+             a.personal, a.hash, p.salt, p.body FROM audit a LEFT JOIN audit_personal p ON p.seq = a.seq \
+             WHERE a.seq > $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 \
+             AND (a.user_id = $5 OR $5 IS NULL) AND (a.tenant = $6 OR $6 IS NULL) \
+             AND (a.action = $7 OR $7 IS NULL) AND (a.entity_type = $8 OR $8 IS NULL) \
+             AND (a.entity_id = $9 OR $9 IS NULL) ",
+            $first,
+            " ORDER BY a.seq ",
+            $order,
+            " LIMIT $10"
+        )
+    };
+}
+
 statements! {
     LOCK_HEAD = "SELECT audit_seq, audit_hash, feed_seq FROM head WHERE id = 1 FOR NO KEY UPDATE";
     MOVE_HEAD = "UPDATE head SET audit_seq = $1, audit_hash = $2, feed_seq = $3 WHERE id = 1";
@@ -25,20 +44,14 @@ statements! {
     APPEND = "INSERT INTO audit (seq, at, action, user_id, tenant, entity_type, entity_id, request_id, \
               personal, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     APPEND_PERSONAL = "INSERT INTO audit_personal (seq, salt, body) VALUES ($1, $2, $3)";
-    FORWARD = "SELECT a.seq, a.at, a.action, a.user_id, a.tenant, a.entity_type, a.entity_id, \
-               a.request_id, a.personal, a.hash, p.salt, p.body \
-               FROM audit a LEFT JOIN audit_personal p ON p.seq = a.seq \
-               WHERE a.seq > $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 \
-               AND (a.user_id = $5 OR $5 IS NULL) AND (a.tenant = $6 OR $6 IS NULL) \
-               AND (a.action = $7 OR $7 IS NULL) AND (a.entity_type = $8 OR $8 IS NULL) \
-               AND (a.entity_id = $9 OR $9 IS NULL) ORDER BY a.seq LIMIT $10";
-    BACKWARD = "SELECT a.seq, a.at, a.action, a.user_id, a.tenant, a.entity_type, a.entity_id, \
-               a.request_id, a.personal, a.hash, p.salt, p.body \
-               FROM audit a LEFT JOIN audit_personal p ON p.seq = a.seq \
-               WHERE a.seq > $1 AND a.seq < $2 AND a.at >= $3 AND a.at < $4 \
-               AND (a.user_id = $5 OR $5 IS NULL) AND (a.tenant = $6 OR $6 IS NULL) \
-               AND (a.action = $7 OR $7 IS NULL) AND (a.entity_type = $8 OR $8 IS NULL) \
-               AND (a.entity_id = $9 OR $9 IS NULL) ORDER BY a.seq DESC LIMIT $10";
+    FORWARD = rows!("", "ASC");
+    BACKWARD = rows!("", "DESC");
+    USER_FORWARD = rows!("AND a.user_id = $5", "ASC");
+    USER_BACKWARD = rows!("AND a.user_id = $5", "DESC");
+    TENANT_FORWARD = rows!("AND a.tenant = $6", "ASC");
+    TENANT_BACKWARD = rows!("AND a.tenant = $6", "DESC");
+    ENTITY_FORWARD = rows!("AND a.entity_type = $8 AND a.entity_id = $9", "ASC");
+    ENTITY_BACKWARD = rows!("AND a.entity_type = $8 AND a.entity_id = $9", "DESC");
 }
 
 /// Locks the head row until the commit.

@@ -4,7 +4,10 @@ use palisade_model::id::UserId;
 use palisade_model::{TenantId, Timestamp};
 use serde_json::{Map, Value as Json};
 
-use super::{BACKWARD, FORWARD};
+use super::{
+    BACKWARD, ENTITY_BACKWARD, ENTITY_FORWARD, FORWARD, TENANT_BACKWARD, TENANT_FORWARD, USER_BACKWARD,
+    USER_FORWARD,
+};
 use crate::sql::{Query, values};
 use crate::value::Row;
 use crate::{Store, StoreError};
@@ -89,7 +92,16 @@ pub(super) struct Stored {
 impl AuditQuery {
     pub(super) fn statement(&self) -> Query {
         let limit = if self.limit == 0 { 100 } else { self.limit.min(MOST) };
-        let sql = if self.newest_first { &BACKWARD } else { &FORWARD };
+        let (forward, backward) = if self.user.is_some() {
+            (&USER_FORWARD, &USER_BACKWARD)
+        } else if self.entity_type.is_some() && self.entity_id.is_some() {
+            (&ENTITY_FORWARD, &ENTITY_BACKWARD)
+        } else if self.tenant.is_some() {
+            (&TENANT_FORWARD, &TENANT_BACKWARD)
+        } else {
+            (&FORWARD, &BACKWARD)
+        };
+        let sql = if self.newest_first { backward } else { forward };
         sql.with(values![
             self.after.unwrap_or(i64::MIN),
             self.before.unwrap_or(i64::MAX),

@@ -95,9 +95,7 @@ impl<'a> Tx<'a> {
         if !self.queued.is_empty() {
             self.run().await?;
         }
-        if self.hurt {
-            return Err(StoreError::Corrupt("a write went on after an error"));
-        }
+        self.unhurt()?;
         let (events, subjects) = (std::mem::take(&mut self.audit), std::mem::take(&mut self.subjects));
         if !events.is_empty() || !subjects.is_empty() {
             if self.head.is_none() {
@@ -143,6 +141,7 @@ impl<'a> Tx<'a> {
     /// Sends what is pending and what is queued. An error in what is pending breaks the whole transaction, one
     /// in what is queued hurts the present write alone.
     async fn run(&mut self) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.unhurt()?;
         for query in &self.queued {
             query.check()?;
         }
@@ -161,6 +160,11 @@ impl<'a> Tx<'a> {
         }
         self.take_head(&mut answers, head_at)?;
         Ok(answers.split_off(before.min(answers.len())))
+    }
+
+    /// Nothing more of a write goes out after an error: on SQLite it could run outside of any transaction.
+    fn unhurt(&self) -> Result<(), StoreError> {
+        if self.hurt { Err(StoreError::Corrupt("a write went on after an error")) } else { Ok(()) }
     }
 
     fn take_head(&mut self, answers: &mut [Vec<Row>], at: Option<usize>) -> Result<(), StoreError> {

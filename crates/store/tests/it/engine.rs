@@ -250,3 +250,17 @@ async fn nobody_else_may_read_the_file() {
     }
     assert_eq!(path.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
 }
+
+// proves: AUD-5
+#[tokio::test]
+async fn who_asks_for_tls_never_gets_less() {
+    let f = fixture::Fixture::postgres().await;
+    let Location::Postgres(url) = &f.location else { unreachable!() };
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let asking = Location::Postgres(Secret::new(format!("{}?sslmode={mode}", url.expose())));
+        let error = Store::open(&asking, &f.world).await.expect_err(mode);
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    }
+    let off = Location::Postgres(Secret::new(format!("{}?sslmode=disable", url.expose())));
+    Store::open(&off, &f.world).await.unwrap();
+}

@@ -94,6 +94,16 @@ on! { [memory sqlite postgres]
         let signed_out = AuditQuery { action: Some("session.signed_out".into()), user: Some(ann.id), ..all() };
         assert_eq!(rows(signed_out).await, [4, 6, 8, 10, 12]);
         assert_eq!(rows(AuditQuery { entity_type: Some("store".into()), ..all() }).await, [1]);
+        let about = |id: &str| AuditQuery {
+            entity_type: Some("user".into()),
+            entity_id: Some(id.into()),
+            newest_first: true,
+            ..all()
+        };
+        assert_eq!(rows(about("e")).await, (3..=12).rev().collect::<Vec<_>>());
+        assert_eq!(rows(AuditQuery { tenant: acme.clone(), limit: 2, ..about("e") }).await, [7, 6]);
+        assert_eq!(rows(AuditQuery { user: Some(ann.id), tenant: acme.clone(), ..about("e") }).await.len(), 5);
+        assert_eq!(rows(AuditQuery { user: Some(ann.id), ..about("nothing") }).await, [0_i64; 0]);
         assert_eq!(rows(AuditQuery { entity_id: Some("' OR 1=1".into()), ..all() }).await, [0_i64; 0]);
         let row = &f.trail().await[2];
         assert_eq!((row.user, row.tenant.as_deref()), (Some(ann.id), Some("acme")));
