@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 /// Your SECURITY.md, in force: a gate before your application, ruled by one policy file.
 #[derive(Debug, Parser)]
@@ -36,6 +37,11 @@ pub(super) enum Command {
     /// Look after the audit trail
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
+    /// Print what makes a shell complete these commands
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
 }
 
 /// `palisade demo`.

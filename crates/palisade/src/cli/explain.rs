@@ -23,6 +23,8 @@ struct Asker {
     /// `None`: nobody is signed in.
     roles: Option<RoleSet>,
     enabled: bool,
+    /// Their password is older than the policy allows.
+    run_out: bool,
 }
 
 /// Prints the answer. A request that would be refused is a finding.
@@ -43,11 +45,16 @@ pub(super) fn run(context: &Context, question: &Question, terminal: &Terminal) -
             })?;
             store.close().await;
             let roles = policy.roles.expand_all(user.roles.iter().map(String::as_str));
-            Ok(Asker { name: visible(&user.name), roles: Some(roles), enabled: user.enabled })
+            let age = policy.identify.passwords.max_age.zip(user.password_at);
+            let run_out = age.is_some_and(|(age, set)| set.plus(age) <= world.now());
+            Ok(Asker { name: visible(&user.name), roles: Some(roles), enabled: user.enabled, run_out })
         })?,
-        None if question.roles.is_empty() => {
-            Asker { name: "somebody who is not signed in".to_owned(), roles: None, enabled: true }
-        }
+        None if question.roles.is_empty() => Asker {
+            name: "somebody who is not signed in".to_owned(),
+            roles: None,
+            enabled: true,
+            run_out: false,
+        },
         None => by_roles(&policy, &question.roles)?,
     };
     let file = context.policy_name();
@@ -62,7 +69,12 @@ fn by_roles(policy: &Policy, roles: &[String]) -> Result<Asker, Failure> {
             .remedy(format_args!("it has: {}", policy.roles.names().join(", "))));
     }
     let set = policy.roles.expand_all(roles.iter().map(String::as_str));
-    Ok(Asker { name: format!("somebody with {}", roles.join(", ")), roles: Some(set), enabled: true })
+    Ok(Asker {
+        name: format!("somebody with {}", roles.join(", ")),
+        roles: Some(set),
+        enabled: true,
+        run_out: false,
+    })
 }
 
 /// The answer in words, and the denial that it ends with.
@@ -124,8 +136,15 @@ fn stages(
     let (admitted, why) = authorize(policy, route, method, known);
     say("authorize", &why);
     match admitted {
-        Some(Denial::Forbidden) if route.hide => Some(Denial::Hidden),
+        Some(_) if route.hide => {
+            say("authorize", "the route is hidden: it reads as if there were nothing");
+            Some(Denial::Hidden)
+        }
         Some(denial) => Some(denial),
+        None if asker.run_out && route.target != Target::Service(Service::Identity) => {
+            say("authorize", "the user's password is older than the policy allows");
+            Some(Denial::PasswordExpired)
+        }
         None => {
             say("service", &service(policy, route));
             None

@@ -16,12 +16,12 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use args::{Args, AuditCommand, Command};
 use context::Context;
 use failure::{Failure, Outcome};
-use terminal::Terminal;
+use terminal::{Terminal, line};
 
 /// Reads the command line and does what it says.
 #[must_use]
@@ -46,6 +46,12 @@ fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Explain(question) => explain::run(&context()?, &question, terminal),
         Command::Check { format } => check::run(&context()?, format, terminal),
         Command::User(command) => user::run(&context()?, command, terminal),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "palisade", &mut script);
+            line(String::from_utf8_lossy(&script).trim_end());
+            Ok(Outcome::Good)
+        }
         Command::Audit(AuditCommand::Verify { format }) => audit::verify(&context()?, format, terminal),
     }
 }

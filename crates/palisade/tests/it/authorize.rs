@@ -5,10 +5,10 @@ use palisade_model::audit::Origin;
 
 use crate::support::{Client, Site, Upstream};
 
-async fn site(upstream: &Upstream) -> Site {
+fn policy(upstream: &Upstream) -> String {
     let route =
         |path: &str, rest: &str| format!("[[route]]\npath = \"{path}\"\nto = \"upstream:app\"\n{rest}\n");
-    let policy = [
+    [
         route("/orders/{*rest}", "allow = { read = \"user\", write = \"admin\" }"),
         route("/board/{*rest}", "allow = \"admin\"\nhide = true"),
         route("/open/{*rest}", "allow = { read = \"public\" }"),
@@ -16,8 +16,11 @@ async fn site(upstream: &Upstream) -> Site {
         route("/forgotten/{*rest}", ""),
         format!("[upstream.app]\nurl = \"http://{}\"\n", upstream.address),
     ]
-    .join("\n");
-    Site::start(&policy).await
+    .join("\n")
+}
+
+async fn site(upstream: &Upstream) -> Site {
+    Site::start(&policy(upstream)).await
 }
 
 async fn status(client: &mut Client, method: Method, path: &str, site: &Site) -> StatusCode {
@@ -32,6 +35,19 @@ async fn status(client: &mut Client, method: Method, path: &str, site: &Site) ->
     client.send(method, path, &headers, "").await.status
 }
 
+/// Method and path, and the status for nobody, for a user and for an administrator.
+const CASES: [(Method, &str, [u16; 3]); 9] = [
+    (Method::GET, "/orders/7", [401, 200, 200]),
+    (Method::POST, "/orders/7", [401, 403, 200]),
+    (Method::GET, "/board/x", [404, 404, 200]),
+    (Method::GET, "/open/x", [200, 200, 200]),
+    (Method::POST, "/open/x", [401, 403, 403]),
+    (Method::GET, "/mine/x", [401, 200, 200]),
+    (Method::DELETE, "/mine/x", [401, 200, 200]),
+    (Method::GET, "/forgotten/x", [401, 403, 403]),
+    (Method::GET, "/nowhere", [404, 404, 404]),
+];
+
 // proves: ACC-1, ACC-2
 #[tokio::test]
 async fn a_role_opens_what_the_policy_says_and_nothing_else() {
@@ -40,19 +56,8 @@ async fn a_role_opens_what_the_policy_says_and_nothing_else() {
     let mut nobody = site.client();
     let mut user = site.signed_in("eva", "user").await;
     let mut admin = site.signed_in("ada", "admin").await;
-    let cases = [
-        (Method::GET, "/orders/7", [401, 200, 200]),
-        (Method::POST, "/orders/7", [401, 403, 200]),
-        (Method::GET, "/board/x", [404, 404, 200]),
-        (Method::GET, "/open/x", [200, 200, 200]),
-        (Method::POST, "/open/x", [401, 403, 403]),
-        (Method::GET, "/mine/x", [401, 200, 200]),
-        (Method::DELETE, "/mine/x", [401, 200, 200]),
-        (Method::GET, "/forgotten/x", [401, 403, 403]),
-        (Method::GET, "/nowhere", [404, 404, 404]),
-    ];
     let mut passed = 0;
-    for (method, path, expected) in cases {
+    for (method, path, expected) in CASES {
         for (client, expected) in [&mut nobody, &mut user, &mut admin].into_iter().zip(expected) {
             let got = status(client, method.clone(), path, &site).await;
             assert_eq!(got.as_u16(), expected, "{method} {path}");
@@ -60,6 +65,34 @@ async fn a_role_opens_what_the_policy_says_and_nothing_else() {
         }
     }
     assert_eq!(upstream.received().len(), passed, "what was refused reached the application");
+}
+
+// proves: POL-6
+#[tokio::test]
+async fn explain_says_beforehand_what_happens_then() {
+    let upstream = Upstream::plain().await;
+    let folder = tempfile::tempdir().unwrap();
+    let roles = "[authorize.roles]\nadmin = { includes = [\"user\"] }\nuser = {}\n";
+    std::fs::write(folder.path().join("palisade.toml"), format!("{roles}{}", policy(&upstream))).unwrap();
+    for (method, path, expected) in CASES {
+        for (who, expected) in
+            [&[][..], &["--roles", "user"], &["--roles", "admin"]].into_iter().zip(expected)
+        {
+            let output = std::process::Command::new(env!("CARGO_BIN_EXE_palisade"))
+                .env_clear()
+                .current_dir(folder.path())
+                .args(["explain", method.as_str(), path])
+                .args(who)
+                .output()
+                .unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            let verdict =
+                if expected == 200 { "It passes.".to_owned() } else { format!("It is refused: {expected}") };
+            assert!(said.contains(&verdict), "{method} {path} {who:?}: {said}");
+            assert_eq!(output.status.code(), Some(i32::from(expected != 200)));
+        }
+    }
+    assert!(!folder.path().join("palisade-data").exists(), "explaining needs no store");
 }
 
 // proves: ACC-2

@@ -70,6 +70,22 @@ fn usage_is_explained_and_ends_with_two() {
     assert!(expect(0, folder.path(), &["--help"]).contains("Exit codes: 0 all is well"));
 }
 
+// proves: POL-6
+#[test]
+fn a_shell_learns_every_command() {
+    let folder = folder(POLICY);
+    for shell in ["bash", "zsh", "fish"] {
+        let script = expect(0, folder.path(), &["completions", shell]);
+        for command in ["serve", "check", "explain", "demo", "set-roles", "verify"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+    let bash = expect(0, folder.path(), &["completions", "bash"]);
+    std::fs::write(folder.path().join("script"), bash).unwrap();
+    let output = Command::new("bash").arg("-n").arg(folder.path().join("script")).output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+}
+
 // proves: POL-2
 #[test]
 fn check_ends_with_what_it_found() {
