@@ -5,6 +5,7 @@ mod authorize;
 mod browser;
 mod cli;
 mod cli_live;
+mod csrf;
 mod demo;
 mod express;
 mod flask;
