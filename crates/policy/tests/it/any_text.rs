@@ -67,6 +67,21 @@ fn policy() -> impl Strategy<Value = String> {
     })
 }
 
+/// Deep nesting, by each way that TOML has for it.
+#[test]
+fn depth_is_answered() {
+    let deep = 20_000;
+    for text in [
+        format!("{}b = 1", "a.".repeat(deep)),
+        format!("[{}b]", "a.".repeat(deep)),
+        format!("a = {}{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("a = {}1{}", "{a=".repeat(deep), "}".repeat(deep)),
+        format!("edge = {{{}b = 1}}", "a.".repeat(deep)),
+    ] {
+        survive(&text);
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_is_answered(text in "\\PC{0,200}") {

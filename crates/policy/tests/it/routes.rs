@@ -2,6 +2,7 @@ use http::Method;
 use palisade_policy::Policy;
 use palisade_policy::section::authorize::{RoleSet, Who};
 use palisade_policy::section::route::{Found, Service, Target};
+use proptest::prelude::*;
 
 use crate::policy;
 
@@ -90,4 +91,34 @@ fn own_rows_stand_before_every_route_of_the_policy() {
 #[test]
 fn without_routes_nothing_but_the_own_is_there() {
     assert!(matches!(policy("").routes.find("/", &Method::GET), Found::Nothing));
+}
+
+/// The same path as somebody would write it who looks for a way round: other case, a slash more or less.
+fn spelled(path: &str, upper: u64, slash: bool) -> String {
+    let mut spelling: String = path
+        .chars()
+        .enumerate()
+        .map(|(n, c)| if upper >> (n % 64) & 1 == 1 { c.to_ascii_uppercase() } else { c })
+        .collect();
+    if slash && !spelling.ends_with('/') {
+        spelling.push('/');
+    }
+    spelling
+}
+
+proptest! {
+    // proves: ACC-1
+    #[test]
+    fn no_spelling_of_a_path_reaches_the_row_behind_it(
+        tail in "(/[a-z0-9._~-]{1,8}){0,3}",
+        front in prop::sample::select(vec!["/admin", "/reports"]),
+        upper in any::<u64>(),
+        slash in any::<bool>(),
+    ) {
+        let policy = policy(ROUTES);
+        let path = format!("{front}{}", if front == "/admin" { tail.as_str() } else { "" });
+        let meant = path_of(&policy, &path, &Method::GET);
+        let met = path_of(&policy, &spelled(&path, upper, slash), &Method::GET);
+        prop_assert!(met.is_none() || met == meant, "{path} met {met:?}");
+    }
 }
