@@ -55,6 +55,11 @@ impl Access {
         self.0.world.now()
     }
 
+    /// An id for a new user.
+    pub(crate) fn new_user_id(&self) -> Result<UserId, NoEntropy> {
+        UserId::generate(self.now(), &*self.0.world.entropy)
+    }
+
     /// Forgets what is cached of these, on this node and at once.
     pub(crate) fn revoke(&self, subjects: &[Subject]) {
         for subject in subjects {

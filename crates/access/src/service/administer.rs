@@ -5,7 +5,7 @@ use palisade_model::id::UserId;
 use palisade_model::{Action, AuditEvent, FieldFault, Refusal, Secret, TenantId};
 use palisade_store::{StoreError, User};
 
-use crate::access::{Access, unchanged, unknowable};
+use crate::access::{Access, unchanged, unknowable, unrandom};
 use crate::name;
 use crate::password::Subject;
 
@@ -48,7 +48,7 @@ impl Access {
         };
         let now = self.now();
         let user = User {
-            id: self.new_user_id()?,
+            id: self.new_user_id().map_err(unrandom)?,
             name,
             email,
             tenant: new.tenant,

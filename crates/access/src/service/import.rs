@@ -5,7 +5,7 @@ use palisade_model::id::UserId;
 use palisade_model::{Action, Refusal, Token};
 use palisade_store::{StoreError, User};
 
-use crate::access::{Access, entry, unchanged, unknowable, unrandom};
+use crate::access::{Access, entry, unchanged, unknowable};
 use crate::error::AccessError;
 use crate::name;
 
@@ -65,7 +65,7 @@ impl Access {
     ) -> Result<UserId, StoreError> {
         let now = self.now();
         let user = User {
-            id: UserId::generate(now, &*self.0.world.entropy)?,
+            id: self.new_user_id()?,
             name: name.to_owned(),
             email: None,
             tenant: None,
@@ -106,12 +106,5 @@ impl Access {
         let reach = |name: &String| roles.names_of(roles.expand(name)).count();
         let most = roles.names().iter().map(reach).max()?;
         roles.names().iter().find(|name| reach(name) == most).cloned()
-    }
-}
-
-impl Access {
-    /// A random id for a user, or the refusal to go on without randomness.
-    pub(crate) fn new_user_id(&self) -> Result<UserId, Refusal> {
-        UserId::generate(self.now(), &*self.0.world.entropy).map_err(unrandom)
     }
 }

@@ -39,7 +39,7 @@ impl Access {
         let hash = self.0.passwords.hash(&form.password).await?;
         let now = self.now();
         let user = User {
-            id: UserId::generate(now, &*self.0.world.entropy).map_err(unrandom)?,
+            id: self.new_user_id().map_err(unrandom)?,
             name,
             email,
             tenant: None,

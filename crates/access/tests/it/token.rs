@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use palisade_access::{TOKEN_REUSED, Tokens, Via};
+use palisade_access::{NewUser, TOKEN_REUSED, Tokens, Via};
 use palisade_model::audit::Origin;
-use palisade_model::{Denial, Token};
+use palisade_model::{Denial, TenantId, Token};
 use serde_json::Value;
 
 use crate::house::{GOOD, House, LIGHT, origin, policy, secret};
@@ -229,4 +229,27 @@ async fn refresh_tokens_that_are_none_are_refused_and_leave_no_trace() {
     }
     assert_eq!(house.trail().await.len(), before);
     assert!(!format!("{issued:?}").contains(issued.refresh.expose()));
+}
+
+// proves: ACC-3
+#[tokio::test]
+async fn the_tenant_is_that_of_the_user_record() {
+    let house = House::new().await;
+    let new = NewUser {
+        name: "nora".into(),
+        tenant: TenantId::parse("north"),
+        password: Some(secret(GOOD)),
+        ..NewUser::default()
+    };
+    house.access.create_user(new, None, &Origin::default()).await.unwrap();
+    house.user("alice", &["user"]).await;
+    let (nora, alice) = (tokens(&house, "nora").await, tokens(&house, "alice").await);
+    assert_eq!(claims(&nora.access)["tenant"], "north");
+    assert_eq!(claims(&alice.access).get("tenant"), None);
+    let tenant = house.access.bearer(&nora.access).await.unwrap().tenant().cloned();
+    assert_eq!(tenant, TenantId::parse("north"));
+    assert_eq!(house.access.bearer(&alice.access).await.unwrap().tenant(), None);
+    let rows = house.trail().await;
+    let issued = rows.iter().find(|row| row.action == "token.issued").unwrap();
+    assert_eq!(issued.tenant.as_deref(), Some("north"));
 }
