@@ -72,6 +72,7 @@ codes! {
     StoreVolatile "P039" "Everything would be lost at the next restart.";
     HeaderWeak "P040" "A response header that is weaker than it should be.";
     LimitWeak "P041" "A limit on signing in that leaves time to guess passwords.";
+    HashWeak "P042" "Password hashing that is too cheap for production.";
 }
 
 /// Whether the policy can be used at all.

@@ -17,6 +17,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     switches(lint);
     hosts(lint);
     guessing(lint);
+    hashing(lint);
     cookies(lint);
     headers(lint);
 }
@@ -107,6 +108,22 @@ fn guessing(lint: &mut Lint<'_>) {
             .write(
                 "write login = \"5/minute\" in [shield.limits], or a list such as [\"5/minute\", \"50/day\"]",
             );
+    }
+}
+
+/// The least that is advised for argon2id comes to the same work: 46 MiB once, 19 MiB twice, down to 7 MiB five times.
+fn hashing(lint: &mut Lint<'_>) {
+    let rules = &lint.policy.identify.passwords;
+    let work = u64::from(rules.memory_kib) * u64::from(rules.passes);
+    if rules.memory_kib < 7 * 1024 || work < 35 * 1024 {
+        lint.say(
+            Error,
+            Code::HashWeak,
+            "identify.passwords.memory",
+            "passwords are hashed too cheaply for production",
+        )
+        .because("whoever gets hold of the store could try passwords quickly (ASVS 11.4.2)")
+        .write("write memory = \"19MiB\" and passes = 2 in [identify.passwords], or leave both out");
     }
 }
 

@@ -160,6 +160,19 @@ fn what_is_kept_survives_and_cookies_are_strict() {
     assert_eq!(errors(&altered("", "[shield.cookies]\nsecure = false")), [Code::CookieWeak]);
 }
 
+// proves: ID-3
+#[test]
+fn hashing_is_not_cheap() {
+    let cost =
+        |memory: &str, passes: u32| format!("[identify.passwords]\nmemory = \"{memory}\"\npasses = {passes}");
+    guarded("", &cost("8KiB", 1), Code::HashWeak);
+    guarded("", &cost("19MiB", 1), Code::HashWeak);
+    guarded("", &cost("1MiB", 64), Code::HashWeak);
+    for (memory, passes) in [("19MiB", 2), ("46MiB", 1), ("12MiB", 3), ("7MiB", 5)] {
+        assert_eq!(errors(&altered("", &cost(memory, passes))), [], "{memory}");
+    }
+}
+
 // proves: POL-2
 #[test]
 fn registering_gives_the_least_role() {
