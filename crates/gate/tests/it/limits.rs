@@ -125,7 +125,7 @@ async fn users_tenants_and_credentials_are_counted_wherever_they_come_from() {
     }
 }
 
-// proves: LIMIT-1, LIMIT-3
+// proves: LIMIT-1
 #[tokio::test]
 async fn a_form_field_is_counted_from_however_many_addresses() {
     let house = House::from_policy(&policy(r#"{ limit = "2/minute", by = "field:login" }"#)).await;
