@@ -12,8 +12,8 @@ use palisade_policy::section::route::Target;
 
 use crate::body::Gauge;
 use crate::exchange::Exchange;
-use crate::stage::refuse::Manner;
-use crate::stage::shield::limit::Quota;
+use crate::limits::Quota;
+use crate::manner::Manner;
 
 /// One request's course through the stages: each adds what it found, and the answer is sealed and recorded by it.
 #[derive(Debug)]

@@ -11,9 +11,17 @@ use tower::{Layer, Service};
 
 use crate::gate::Gate;
 
+impl Gate {
+    /// The gate as a layer around an axum `Router` or any other service.
+    #[must_use]
+    pub fn layer(&self) -> GateLayer {
+        GateLayer(self.clone())
+    }
+}
+
 /// Puts the gate around a service: see [`Gate::layer`].
 #[derive(Clone)]
-pub struct GateLayer(pub(crate) Gate);
+pub struct GateLayer(Gate);
 
 impl<S> Layer<S> for GateLayer {
     type Service = Gated<S>;

@@ -21,6 +21,8 @@ mod body;
 mod course;
 mod gate;
 mod layer;
+mod limits;
+mod manner;
 mod pipeline;
 mod stage;
 

@@ -8,14 +8,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{Request, Response};
+use http::{Method, Request, Response, Uri};
 use palisade_model::{Denial, Refusal};
 use tower::{Service, ServiceExt as _};
 
 use crate::course::Course;
 use crate::current;
-use crate::exchange::Allowed;
+use crate::exchange::{Allowed, Peer};
 use crate::gate::Gate;
 use crate::stage::audit::{self, Watch};
 use crate::stage::shield::{self, cors, limit, seal};
@@ -100,5 +101,21 @@ impl Gate {
             seal::clean(self, &mut response);
         }
         csrf::after(self, course, due, response)
+    }
+
+    /// Refuses what never became a request: how the byte stream's guard and the listener say no.
+    #[must_use]
+    pub fn turn_away(&self, refusal: &Refusal, peer: Peer) -> Response<Bytes> {
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(peer);
+        // What it asked for is not known, and nothing must stand in its place.
+        *request.method_mut() = Method::from_bytes(b"-").unwrap_or_default();
+        *request.uri_mut() = Uri::from_static("*");
+        let mut watch = Watch::new(self.clone(), edge::receive(self, &request));
+        watch.refused(refusal);
+        let mut response = refuse::write(refusal, &watch.course.id, false).map(Bytes::from);
+        seal::seal(self, &watch.course, &mut response);
+        watch.spoken(response.status());
+        response
     }
 }

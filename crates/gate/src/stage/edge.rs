@@ -14,10 +14,10 @@ use palisade_model::audit::Origin;
 use palisade_model::{ClientAddress, Denial, Refusal, RequestId};
 use palisade_policy::section::route::{Found, Methods, Route};
 
-use super::refuse::Manner;
 use super::shield::cors;
 use crate::course::Course;
 use crate::gate::Gate;
+use crate::manner::Manner;
 use crate::{Peer, body, identity_headers, wire};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
