@@ -7,6 +7,7 @@ use palisade_model::{Action, Secret};
 use palisade_store::{Location, Store, StoreError, Subject};
 
 use crate::fixture::{self, HOUR, created, event, on};
+use crate::server::Server;
 
 on! { [memory sqlite postgres]
     // proves: AUD-1
@@ -263,4 +264,39 @@ async fn who_asks_for_tls_never_gets_less() {
     }
     let off = Location::Postgres(Secret::new(format!("{}?sslmode=disable", url.expose())));
     Store::open(&off, &f.world).await.unwrap();
+}
+
+/// Where the helper process below connects to.
+const TLS_URL: &str = "PALISADE_TEST_TLS_URL";
+
+/// Not a test of its own: which authorities are trusted is settled when a process starts.
+#[tokio::test]
+#[ignore = "started by the test below"]
+async fn the_tls_client() {
+    let (world, _) = fixture::world();
+    let url = std::env::var(TLS_URL).expect("a URL");
+    let store = Store::open(&Location::Postgres(Secret::new(url)), &world).await.unwrap();
+    store.ping().await.unwrap();
+}
+
+// proves: AUD-5
+#[test]
+fn a_server_has_to_prove_its_name() {
+    let (_server, port, authority) = Server::start_with_tls();
+    let connects = |host: &str, mode: &str, trusted: &std::path::Path| {
+        let client = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["engine::the_tls_client", "--exact", "--ignored"])
+            .env(TLS_URL, format!("postgres://postgres@{host}:{port}/test?sslmode={mode}"))
+            .env("SSL_CERT_FILE", trusted)
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap();
+        client.status.success()
+    };
+    let nobody = tempfile::NamedTempFile::new().unwrap();
+    assert!(connects("localhost", "require", &authority));
+    assert!(connects("localhost", "verify-full", &authority));
+    assert!(!connects("localhost", "require", nobody.path()), "an authority that nobody trusts");
+    assert!(!connects("127.0.0.1", "require", &authority), "another name than the certificate's");
+    assert!(!connects("localhost", "disable", &authority), "this server lets nobody in without TLS");
 }

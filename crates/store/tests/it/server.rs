@@ -11,17 +11,51 @@ use palisade_store::Location;
 pub struct Server {
     folder: PathBuf,
     child: Option<Child>,
+    options: Vec<String>,
 }
 
 impl Server {
     /// Starts one. It syncs to disk, as a real one does, and is reached by a socket in its folder.
     pub fn start() -> Self {
+        let mut server = Self::prepare();
+        server.up();
+        server
+    }
+
+    /// Starts one that is reached by TLS alone, at `localhost` and a port, with a certificate for that name.
+    /// Gives the port and the file with the authority's certificate.
+    pub fn start_with_tls() -> (Self, u16, PathBuf) {
+        let mut server = Self::prepare();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // The authority, the server's certificate, and a rule that lets nobody in without TLS.
+        let script = "set -e; cd \"$0\"
+            openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority
+            openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server
+            echo 'subjectAltName=DNS:localhost' > names
+            openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+                -extfile names -out server.pem
+            chmod 600 server.key; chmod 755 .; chmod 644 ca.pem
+            echo 'local all all trust' > data/pg_hba.conf
+            echo 'hostssl all all 127.0.0.1/32 trust' >> data/pg_hba.conf";
+        run(as_owner("sh").arg("-c").arg(script).arg(&server.folder));
+        let file = |name: &str| server.folder.join(name).display().to_string();
+        server.options = vec![
+            "listen_addresses=127.0.0.1".into(),
+            format!("port={port}"),
+            "ssl=on".into(),
+            format!("ssl_cert_file={}", file("server.pem")),
+            format!("ssl_key_file={}", file("server.key")),
+        ];
+        let authority = server.folder.join("ca.pem");
+        server.up();
+        (server, port, authority)
+    }
+
+    fn prepare() -> Self {
         let template = template();
         let folder = fresh_folder();
         run(as_owner("cp").arg("-a").arg(template.join("data")).arg(&folder));
-        let mut server = Self { folder, child: None };
-        server.up();
-        server
+        Self { folder, child: None, options: vec!["listen_addresses=".into()] }
     }
 
     /// Where a store finds it.
@@ -40,7 +74,8 @@ impl Server {
             .arg(self.folder.join("data"))
             .arg("-k")
             .arg(&self.folder)
-            .args(["-c", "listen_addresses=", "-c", "logging_collector=off", "-c", "max_connections=200"])
+            .args(["-c", "logging_collector=off", "-c", "max_connections=200"])
+            .args(self.options.iter().flat_map(|option| ["-c", option]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -48,7 +83,9 @@ impl Server {
             .expect("postgres starts");
         self.child = Some(child);
         for _ in 0..600 {
-            let ready = as_owner(&binary("pg_isready")).arg("-q").arg("-h").arg(&self.folder).status();
+            let port = self.options.iter().find_map(|option| option.strip_prefix("port=")).unwrap_or("5432");
+            let mut ask = as_owner(&binary("pg_isready"));
+            let ready = ask.args(["-q", "-p", port, "-h"]).arg(&self.folder).status();
             if ready.is_ok_and(|status| status.success()) {
                 return;
             }
@@ -86,7 +123,8 @@ fn template() -> PathBuf {
         run(as_owner(&binary("initdb"))
             .args(["-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
             .arg(&data));
-        let mut first = Server { folder: folder.clone(), child: None };
+        let mut first =
+            Server { folder: folder.clone(), child: None, options: vec!["listen_addresses=".into()] };
         first.up();
         run(as_owner(&binary("createdb")).args(["-U", "postgres", "-h"]).arg(&folder).arg("test"));
         run(as_owner(&binary("pg_ctl")).args(["stop", "-s", "-m", "fast", "-D"]).arg(&data));
