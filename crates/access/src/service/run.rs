@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use palisade_store::StoreError;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::access::Access;
 
@@ -17,11 +17,14 @@ const POLL: Duration = Duration::from_millis(300);
 /// How often uses of sessions are written, many in one transaction.
 const TELL: Duration = Duration::from_secs(2);
 
+/// How often the store drops what is over: sessions, tokens, links.
+const TIDY: Duration = Duration::from_secs(60);
+
 impl Access {
-    /// Keeps the caches honest until `stop` is ready, then writes what is left to write. Without it, or
-    /// while the store does not answer, nothing cached is believed.
+    /// Keeps the caches honest and the store tidy until `stop` is ready, then writes what is left to write.
+    /// Without it, or while the store does not answer, nothing cached is believed.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
-        let work = async { tokio::join!(self.keep_polling(), self.keep_telling()) };
+        let work = async { tokio::join!(self.keep_polling(), self.keep_telling(), self.keep_tidy()) };
         tokio::select! {
             _ = work => {}
             () = stop => {}
@@ -30,30 +33,45 @@ impl Access {
     }
 
     async fn keep_polling(&self) {
-        let mut tick = interval(POLL);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tick = every(POLL);
+        let mut hears = true;
         loop {
             tick.tick().await;
-            self.poll().await;
+            // Taken before it: what a poll brings is at least as new as that.
+            let began = self.now();
+            match self.catch_up().await {
+                Ok(()) => {
+                    self.0.live.known_up_to(began);
+                    if !hears {
+                        tracing::info!("revocations are read again");
+                    }
+                    hears = true;
+                }
+                // Said once, not three times a second.
+                Err(error) => {
+                    if hears {
+                        tracing::warn!(%error, "revocations cannot be read: credentials are checked one by one");
+                    }
+                    hears = false;
+                }
+            }
         }
     }
 
     async fn keep_telling(&self) {
-        let mut tick = interval(TELL);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tick = every(TELL);
         loop {
             tick.tick().await;
             self.tell().await;
         }
     }
 
-    async fn poll(&self) {
-        // Taken before it: what a poll brings is at least as new as that.
-        let began = self.now();
-        match self.catch_up().await {
-            Ok(()) => self.0.live.known_up_to(began),
-            Err(error) => {
-                tracing::warn!(%error, "revocations cannot be read: credentials are checked one by one");
+    async fn keep_tidy(&self) {
+        let mut tick = every(TIDY);
+        loop {
+            tick.tick().await;
+            if let Err(error) = self.store().prune(self.now()).await {
+                tracing::warn!(%error, "what is over could not be dropped from the store: later");
             }
         }
     }
@@ -91,4 +109,10 @@ impl Access {
             Err(error) => tracing::warn!(%error, "the last use of sessions could not be written: later"),
         }
     }
+}
+
+fn every(span: Duration) -> Interval {
+    let mut tick = interval(span);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
 }
