@@ -18,7 +18,8 @@ fn page(front: SocketAddr, bare: SocketAddr, link: Option<&str>, folder: &Path) 
 Palisade demo: the same application twice.
 
   bare              http://{bare}     anybody reads, writes and deletes
-  behind Palisade   http://{front}     by the policy {folder}/palisade.toml
+  behind Palisade   http://{front}     by a policy:
+                    {folder}/palisade.toml
 
 In the browser
   1. Open this link once. It makes you the administrator; choose a password:
@@ -44,8 +45,9 @@ On the command line
     curl -sI http://{front}/board.css
 
   Guess passwords, and be stopped at the sixth:
-    for i in 1 2 3 4 5 6; do curl -s -o /dev/null -w '%{{http_code}}\n' http://{front}/api/v1/auth/login \
-      -H 'Content-Type: application/json' -d '{{"login":"admin","password":"guess '$i'"}}'; done
+    for i in 1 2 3 4 5 6; do curl -so /dev/null -w '%{{http_code}}\n' \
+      http://{front}/api/v1/auth/login -H 'Content-Type: application/json' \
+      -d '{{"login":"admin","password":"guess '$i'"}}'; done
 
   Health, and the trail of all this:
     curl -s http://{front}/readyz
@@ -62,11 +64,12 @@ mod tests {
 
     #[test]
     fn the_page_names_both_addresses_and_the_link() {
-        let front = "127.0.0.1:8080".parse().unwrap();
-        let bare = "127.0.0.1:8081".parse().unwrap();
-        let page = page(front, bare, Some("http://127.0.0.1:8080/auth/link/x"), Path::new("/tmp/d"));
-        assert!(page.contains("curl -i -X DELETE http://127.0.0.1:8081/api/notices/1"));
-        assert!(page.contains("\n     http://127.0.0.1:8080/auth/link/x\n"));
+        let front = "127.0.0.1:65533".parse().unwrap();
+        let bare = "127.0.0.1:65534".parse().unwrap();
+        let folder = format!("/tmp/palisade-demo-{}", "0".repeat(32));
+        let page = page(front, bare, Some("http://127.0.0.1:65533/auth/link/x"), Path::new(&folder));
+        assert!(page.contains("curl -i -X DELETE http://127.0.0.1:65534/api/notices/1"));
+        assert!(page.contains("\n     http://127.0.0.1:65533/auth/link/x\n"));
         assert!(page.lines().count() < 50, "one page");
         assert!(page.lines().all(|line| line.len() <= 110), "no line wraps");
     }
