@@ -41,7 +41,7 @@ struct Inner {
     clients_unknown: Counter,
     client_unknown_at: AtomicI64,
     /// By the place of the denial in [`Denial::ALL`].
-    refusals: Vec<(Denial, Counter)>,
+    refusals: Vec<Counter>,
     /// By route and class of status; the last row is for requests without a route.
     routes: Vec<[Latency; CLASSES.len()]>,
 }
@@ -124,7 +124,7 @@ impl Metrics {
     }
 
     pub(crate) fn refused(&self, denial: Denial) {
-        if let Some((_, counter)) = self.0.refusals.get(denial as usize) {
+        if let Some(counter) = self.0.refusals.get(denial as usize) {
             counter.inc();
         }
         match denial {
@@ -158,7 +158,7 @@ impl Default for Metrics {
     }
 }
 
-fn refusal_counters(registry: &mut Registry) -> Vec<(Denial, Counter)> {
+fn refusal_counters(registry: &mut Registry) -> Vec<Counter> {
     let family = Family::<[(&'static str, &'static str); 3], Counter>::default();
     registry.register("refusals", "Requests refused, by stage and code", family.clone());
     let counter = |denial: &Denial| {
@@ -169,7 +169,7 @@ fn refusal_counters(registry: &mut Registry) -> Vec<(Denial, Counter)> {
             Fault::Upstream => "upstream",
         };
         let labels = [("stage", facts.stage.name()), ("code", facts.code), ("fault", fault)];
-        (*denial, family.get_or_create_owned(&labels))
+        family.get_or_create_owned(&labels)
     };
     Denial::ALL.iter().map(counter).collect()
 }
@@ -224,7 +224,7 @@ impl TypedMetric for Latency {
 impl EncodeMetric for Latency {
     #[expect(clippy::cast_precision_loss, reason = "a sum of times is a measurement")]
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let bounds = BOUNDS.iter().copied().chain([f64::MAX]);
+        let bounds = BOUNDS.iter().copied().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> =
             bounds.zip(&self.0.counts).map(|(bound, count)| (bound, count.load(Ordering::Relaxed))).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
@@ -238,5 +238,48 @@ impl EncodeMetric for Latency {
 
     fn is_empty(&self) -> bool {
         self.0.counts.iter().all(|count| count.load(Ordering::Relaxed) == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: OBS-1
+    #[test]
+    fn each_denial_is_counted_under_its_own_code() {
+        for denial in Denial::ALL {
+            let metrics = Metrics::default();
+            metrics.refused(*denial);
+            let text = metrics.encode();
+            let counted: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with("refusals_total{") && line.ends_with(" 1"))
+                .collect();
+            let code = format!("code=\"{}\"", denial.facts().code);
+            assert!(counted.len() == 1 && counted[0].contains(&code), "{denial:?}: {counted:?}");
+        }
+    }
+
+    // proves: OBS-1
+    #[test]
+    fn times_fall_into_cumulative_buckets() {
+        let metrics = Metrics::of_routes(["/a"].into_iter());
+        for millis in [1, 3, 700, 60_000] {
+            metrics.answered(Some(0), StatusCode::OK, Duration::from_millis(millis));
+        }
+        metrics.answered(Some(7), StatusCode::OK, Duration::from_millis(1));
+        let text = metrics.encode();
+        for line in [
+            r#"answer_seconds_bucket{le="0.001",route="/a",class="2xx"} 1"#,
+            r#"answer_seconds_bucket{le="0.005",route="/a",class="2xx"} 2"#,
+            r#"answer_seconds_bucket{le="1.0",route="/a",class="2xx"} 3"#,
+            r#"answer_seconds_bucket{le="+Inf",route="/a",class="2xx"} 4"#,
+            r#"answer_seconds_count{route="/a",class="2xx"} 4"#,
+            r#"answer_seconds_sum{route="/a",class="2xx"} 60.704"#,
+            r#"answer_seconds_count{route="none",class="2xx"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is missing:\n{text}");
+        }
     }
 }
