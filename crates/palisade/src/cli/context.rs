@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use palisade_access::Access;
+use palisade_access::{Access, AccessError};
 use palisade_model::{Environment, World};
 use palisade_policy::section::app::Deployment;
 use palisade_policy::section::store::Database;
@@ -129,8 +129,17 @@ pub(super) async fn open_store(policy: &Policy, world: &World, make: bool) -> Re
 /// Identities on the policy's store.
 pub(super) async fn open_access(policy: Policy, world: World) -> Result<(Access, Store), Failure> {
     let store = open_store(&policy, &world, true).await?;
-    let access = Access::open(Arc::new(policy), store.clone(), world).await.map_err(Failure::usage)?;
+    let access = Access::open(Arc::new(policy), store.clone(), world).await.map_err(access_failure)?;
     Ok((access, store))
+}
+
+/// Why identities cannot be served, as an end of the command: nearly always a secret that is not as it should be.
+pub(super) fn access_failure(error: AccessError) -> Failure {
+    match error {
+        AccessError::Store(error) => store_failure(error),
+        AccessError::NoEntropy(error) => Failure::unknown(error),
+        other => Failure::usage(other),
+    }
 }
 
 /// What the store says, as an end of the command.

@@ -2,8 +2,11 @@
 
 use std::future::Future;
 
+use palisade_access::AccessError;
+use palisade_store::StoreError;
+
 use super::args::Ports;
-use super::context::Context;
+use super::context::{self, Context};
 use super::failure::{Failure, Outcome};
 use super::terminal::{Terminal, line};
 use crate::{compose, demo, logging};
@@ -49,6 +52,13 @@ fn serving<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
         .block_on(work)
 }
 
-fn not_started(error: impl Into<anyhow::Error>) -> Failure {
-    Failure::unknown(format_args!("the server cannot start: {:#}", error.into()))
+fn not_started(error: anyhow::Error) -> Failure {
+    let error = match error.downcast::<AccessError>() {
+        Ok(error) => return context::access_failure(error),
+        Err(error) => error,
+    };
+    match error.downcast::<StoreError>() {
+        Ok(error) => context::store_failure(error),
+        Err(error) => Failure::unknown(format_args!("the server cannot start: {error:#}")),
+    }
 }

@@ -240,6 +240,25 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
     }
 }
 
+// proves: POL-1, ID-9
+#[test]
+fn what_keeps_the_server_from_starting_says_what_to_set() {
+    let folder =
+        folder(&POLICY.replace("name = \"Orders\"", "name = \"Orders\"\nbase_url = \"http://127.0.0.1:1\""));
+    let first = "the-first-key-that-is-long-enough-for-it";
+    let made = palisade(folder.path(), &["user", "add", "eva"]).env("SECRET_KEY", first).output().unwrap();
+    assert_eq!(made.status.code(), Some(0), "{}", err(&made));
+    // The store's keys are sealed under the first key: another one cannot open them.
+    for (secret, words) in [("kurz-1", "32 bytes"), ("another-key-that-is-long-enough-for-it", "SECRET_KEY")]
+    {
+        for arguments in [&["serve"][..], &["user", "link", "eva"]] {
+            let output = palisade(folder.path(), arguments).env("SECRET_KEY", secret).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{arguments:?} {}", err(&output));
+            assert!(err(&output).contains(words) && !err(&output).contains(secret), "{}", err(&output));
+        }
+    }
+}
+
 // proves: AUD-2
 #[test]
 fn a_trail_that_was_changed_is_a_finding() {
