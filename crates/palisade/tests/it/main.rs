@@ -1,6 +1,7 @@
 //! The whole program, driven as users drive it: over sockets, before real listeners.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod audit;
 mod authorize;
 mod browser;
 mod cli;
