@@ -19,4 +19,5 @@ mod proxy_headers;
 mod proxy_stream;
 mod proxy_websocket;
 mod secrets;
+mod shield;
 mod support;
