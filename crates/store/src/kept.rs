@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use palisade_model::Timestamp;
 
-use crate::db::first;
 use crate::sql::{statements, values};
+use crate::value::first;
 use crate::{Store, StoreError, counters, feed, link, refresh, session};
 
 /// How long the feed is kept: nodes ask every few hundred milliseconds, and trust nothing older than a second.

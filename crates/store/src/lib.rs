@@ -6,6 +6,7 @@
 
 mod audit;
 mod counters;
+mod credential;
 mod db;
 mod error;
 mod feed;
@@ -100,5 +101,34 @@ impl Store {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Store")
+    }
+}
+
+/// Every statement of the crate.
+fn statements() -> impl Iterator<Item = &'static sql::Sql> {
+    [
+        user::STATEMENTS,
+        credential::STATEMENTS,
+        session::STATEMENTS,
+        refresh::STATEMENTS,
+        link::STATEMENTS,
+        kept::STATEMENTS,
+        feed::STATEMENTS,
+        counters::STATEMENTS,
+        audit::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    // proves: VAL-4
+    #[test]
+    fn no_statement_holds_a_literal_text_or_a_second_statement() {
+        for sql in super::statements() {
+            assert!(!sql.text.contains('\'') && !sql.text.contains(';'), "{}", sql.text);
+        }
     }
 }

@@ -3,9 +3,8 @@
 use palisade_model::id::UserId;
 use palisade_model::{AuditEvent, Timestamp};
 
-use crate::db::first;
 use crate::sql::{Query, statements, values};
-use crate::value::Row;
+use crate::value::{Row, first};
 use crate::{Store, StoreError, user};
 
 /// A one-time link.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use palisade_model::id::{FamilyId, UserId};
 use palisade_model::{AuditEvent, Timestamp};
 
-use crate::db::{Tx, first};
+use crate::db::Tx;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
-use crate::value::Row;
+use crate::value::{Row, first};
 use crate::{Store, StoreError, User, user};
 
 /// A refresh token.

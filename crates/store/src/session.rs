@@ -3,10 +3,9 @@
 use palisade_model::id::{SessionId, UserId};
 use palisade_model::{AuditEvent, Timestamp};
 
-use crate::db::first;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
-use crate::value::{Row, without_nul};
+use crate::value::{Row, first, without_nul};
 use crate::{Store, StoreError, User, user};
 
 /// A session.

@@ -161,3 +161,7 @@ impl<T: FromValue> FromValue for Option<T> {
 pub(crate) fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
+/// The first row, for queries that give at most one.
+pub(crate) fn first(rows: Vec<Row>) -> Option<Row> {
+    rows.into_iter().next()
+}

@@ -11,7 +11,6 @@ use serde_json::{Map, Value as Json};
 pub use rows::{AuditQuery, AuditRow, Personal};
 pub use verify::{ChainFault, ChainReport, FaultKind};
 
-use crate::db::Head;
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, without_nul};
 use crate::{Store, StoreError};
@@ -52,6 +51,14 @@ statements! {
     TENANT_BACKWARD = rows!("AND a.tenant = $6", "DESC");
     ENTITY_FORWARD = rows!("AND a.entity_type = $8 AND a.entity_id = $9", "ASC");
     ENTITY_BACKWARD = rows!("AND a.entity_type = $8 AND a.entity_id = $9", "DESC");
+}
+
+/// Where the trail and the feed end, as the locked head row says.
+#[derive(Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) audit_seq: i64,
+    pub(crate) audit_hash: [u8; 32],
+    pub(crate) feed_seq: i64,
 }
 
 /// Locks the head row until the commit.

@@ -18,7 +18,7 @@ use crate::sql::Query;
 use crate::value::Row;
 use crate::{Location, StoreError};
 
-pub(crate) use tx::{Head, Tx};
+pub(crate) use tx::Tx;
 
 /// A future of a write's steps.
 pub(crate) type Steps<'a, R> = Pin<Box<dyn Future<Output = Result<R, StoreError>> + Send + 'a>>;
@@ -82,9 +82,4 @@ impl Db {
             Self::Postgres(db) => db.prepare_all().await,
         }
     }
-}
-
-/// The first row, for queries that give at most one.
-pub(crate) fn first(rows: Vec<Row>) -> Option<Row> {
-    rows.into_iter().next()
 }

@@ -14,9 +14,9 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Config, NoTls, Statement};
 
 use super::Work;
-use super::wire::{Failure, Step, Wire};
+use super::wire::{Answers, Failure, Step, Wire};
 use super::writer::{self, Inbox, Job, Order, Writer};
-use crate::sql::{self, Query};
+use crate::sql::Query;
 use crate::value::{Row, Value};
 use crate::{StoreError, migrate};
 
@@ -113,7 +113,7 @@ async fn write_group(pool: &Pool, world: &World, first: Job, inbox: &mut Inbox) 
     };
     let lease = Lease(Some(client));
     let Some(client) = &lease.0 else { return None };
-    let writing = writer::group(Wire::Postgres(client), world, first, inbox);
+    let writing = writer::group(client, world, first, inbox);
     // Too late: the connection is closed, the server rolls back, and whoever waits hears of it.
     let (other, committed) = tokio::time::timeout(PATIENCE, writing).await.ok()?;
     if committed.is_ok() {
@@ -125,7 +125,7 @@ async fn write_group(pool: &Pool, world: &World, first: Job, inbox: &mut Inbox) 
 async fn prepare_all(pool: &Pool) -> Result<usize, StoreError> {
     let client = pool.get().await.map_err(no_connection)?;
     let mut prepared = 0;
-    for sql in sql::all() {
+    for sql in crate::statements() {
         client.prepare_cached(sql.text).await?;
         prepared += 1;
     }
@@ -156,7 +156,17 @@ type Answer = Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>;
 
 /// Sends all steps without waiting for answers in between: the rows of those that worked, up to the first that
 /// failed. After an error inside a transaction the server refuses the rest, so that nothing slips through.
-pub(super) async fn send(client: &Object, steps: &[Step]) -> (Vec<Vec<Row>>, Option<Failure>) {
+impl Wire for &Object {
+    fn begin(&self) -> &'static str {
+        "BEGIN"
+    }
+
+    fn send<'a>(&'a mut self, steps: &'a [Step]) -> Pin<Box<dyn Future<Output = Answers> + Send + 'a>> {
+        Box::pin(send(self, steps))
+    }
+}
+
+async fn send(client: &Object, steps: &[Step]) -> Answers {
     let mut sent: Vec<Sent<'_>> = Vec::with_capacity(steps.len());
     for step in steps {
         match step {

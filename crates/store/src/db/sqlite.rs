@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
 use super::Work;
-use super::wire::{Failure, Step, Wire};
+use super::wire::{Answers, Failure, Step, Wire};
 use super::writer::{self, Inbox, Order, Writer, closed};
-use crate::sql::{self, Query};
+use crate::sql::Query;
 use crate::value::{Row, Value};
 use crate::{StoreError, migrate};
 
@@ -143,9 +143,20 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
 /// A connection that threads may share, one at a time.
 pub(crate) struct Connected(Mutex<Connection>);
 
+impl Wire for &Connected {
+    /// Another process may write the same file: it waits now, and not when it is too late.
+    fn begin(&self) -> &'static str {
+        "BEGIN IMMEDIATE"
+    }
+
+    fn send<'a>(&'a mut self, steps: &'a [Step]) -> Pin<Box<dyn Future<Output = Answers> + Send + 'a>> {
+        Box::pin(std::future::ready(self.run(steps)))
+    }
+}
+
 impl Connected {
     /// Runs the steps in order: the rows of those that worked, up to the first that failed.
-    pub(crate) fn send(&self, steps: &[Step]) -> (Vec<Vec<Row>>, Option<Failure>) {
+    fn run(&self, steps: &[Step]) -> Answers {
         let connection = self.0.lock();
         let mut answers = Vec::with_capacity(steps.len());
         for step in steps {
@@ -172,7 +183,7 @@ impl Connected {
 
     pub(crate) fn prepare_all(&self) -> Result<usize, StoreError> {
         let connection = self.0.lock();
-        sql::all()
+        crate::statements()
             .map(|sql| connection.prepare_cached(sql.for_sqlite()).map(|_| 1))
             .sum::<Result<_, _>>()
             .map_err(StoreError::from)
@@ -185,7 +196,7 @@ fn serve(connection: &Connected, world: &World, mut inbox: Inbox) {
     while let Some(order) = next.take() {
         match order {
             Order::Write(first) => {
-                let writing = writer::group(Wire::Sqlite(connection), world, first, &mut inbox);
+                let writing = writer::group(connection, world, first, &mut inbox);
                 // Nothing in it ever waits on SQLite, so it is done when it is polled once.
                 if let Poll::Ready((other, _)) = pin!(writing).poll(&mut Context::from_waker(Waker::noop())) {
                     next = other;

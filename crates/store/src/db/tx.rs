@@ -3,23 +3,16 @@
 use palisade_model::{AuditEvent, World};
 
 use super::wire::{Step, Wire};
+use crate::StoreError;
+use crate::audit::{self, Head};
 use crate::feed::{self, Subject};
 use crate::sql::Query;
 use crate::value::Row;
-use crate::{StoreError, audit};
-
-/// Where the trail and the feed end, as the locked head row says.
-#[derive(Clone, Copy)]
-pub(crate) struct Head {
-    pub(crate) audit_seq: i64,
-    pub(crate) audit_hash: [u8; 32],
-    pub(crate) feed_seq: i64,
-}
 
 /// A transaction under way. It holds the head row from its first statement on, and so is alone in writing:
 /// what it reads, nobody changes before its end.
 pub(crate) struct Tx<'a> {
-    wire: Wire<'a>,
+    wire: Box<dyn Wire + 'a>,
     world: &'a World,
     /// What goes out before the statements of the present write.
     pending: Vec<Step>,
@@ -33,10 +26,10 @@ pub(crate) struct Tx<'a> {
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(wire: Wire<'a>, world: &'a World) -> Self {
+    pub(super) fn new(wire: impl Wire + 'a, world: &'a World) -> Self {
         let pending = vec![Step::Plain(wire.begin()), Step::Head(audit::lock_head())];
         Self {
-            wire,
+            wire: Box::new(wire),
             world,
             pending,
             queued: Vec::new(),

@@ -1,7 +1,8 @@
 //! How the steps of a transaction reach the database.
 
-use super::postgres;
-use super::sqlite::Connected;
+use std::future::Future;
+use std::pin::Pin;
+
 use crate::StoreError;
 use crate::sql::Query;
 use crate::value::Row;
@@ -23,27 +24,14 @@ pub(crate) struct Failure {
     pub(crate) fatal: bool,
 }
 
+/// The answers of the steps that worked, and why the next one did not.
+pub(crate) type Answers = (Vec<Vec<Row>>, Option<Failure>);
+
 /// A connection that a transaction runs on.
-pub(crate) enum Wire<'a> {
-    Sqlite(&'a Connected),
-    Postgres(&'a deadpool_postgres::Object),
-}
-
-impl Wire<'_> {
+pub(crate) trait Wire: Send {
     /// How a transaction begins.
-    pub(crate) fn begin(&self) -> &'static str {
-        match self {
-            // Another process may write the same file: it waits now, and not when it is too late.
-            Self::Sqlite(_) => "BEGIN IMMEDIATE",
-            Self::Postgres(_) => "BEGIN",
-        }
-    }
+    fn begin(&self) -> &'static str;
 
-    /// Runs the steps in order: the rows of those that worked, up to the first that failed.
-    pub(crate) async fn send(&mut self, steps: &[Step]) -> (Vec<Vec<Row>>, Option<Failure>) {
-        match self {
-            Self::Sqlite(connection) => connection.send(steps),
-            Self::Postgres(client) => postgres::send(client, steps).await,
-        }
-    }
+    /// Runs the steps in order, up to the first that fails.
+    fn send<'a>(&'a mut self, steps: &'a [Step]) -> Pin<Box<dyn Future<Output = Answers> + Send + 'a>>;
 }

@@ -115,7 +115,7 @@ async fn unbroken<R>(steps: impl Future<Output = Result<R, StoreError>>) -> Resu
 /// Commits the first write together with those that wait behind it. Gives back an order that is none, and
 /// whether the connection is still in order.
 pub(super) async fn group(
-    wire: Wire<'_>,
+    wire: impl Wire,
     world: &World,
     first: Job,
     inbox: &mut Inbox,

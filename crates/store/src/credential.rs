@@ -1,0 +1,134 @@
+//! A user's password, and whether they may sign in at all. What either let in ends with it.
+
+use palisade_model::id::{SessionId, UserId};
+use palisade_model::{AuditEvent, Timestamp};
+
+use crate::feed::Subject;
+use crate::sql::{statements, values};
+use crate::user::{enabled, look};
+use crate::value::first;
+use crate::{Store, StoreError, link, refresh, session};
+
+statements! {
+    KEEP_FORMER = "INSERT INTO password_history (user_id, number, hash) \
+                   SELECT id, COALESCE((SELECT MAX(number) FROM password_history WHERE user_id = $1), 0) + 1, \
+                   password FROM users WHERE id = $1 AND password IS NOT NULL";
+    FORGET_FORMER = "DELETE FROM password_history WHERE user_id = $1 AND number <= \
+                     (SELECT COALESCE(MAX(number), 0) FROM password_history WHERE user_id = $1) - $2";
+    SET_PASSWORD = "UPDATE users SET password = $2, password_at = $3 WHERE id = $1";
+    RENEW_HASH = "UPDATE users SET password = $3 WHERE id = $1 AND password = $2 RETURNING 1";
+    HISTORY = "SELECT hash FROM (\
+               SELECT password AS hash, 9223372036854775807 AS number FROM users \
+               WHERE id = $1 AND password IS NOT NULL \
+               UNION ALL SELECT hash, number FROM password_history WHERE user_id = $1\
+               ) AS hashes ORDER BY number DESC LIMIT $2";
+    SET_ENABLED = "UPDATE users SET enabled = $2 WHERE id = $1 RETURNING 1";
+}
+
+impl Store {
+    /// Sets a password, keeps the former one and so many (`keep_history`) before it, and ends everything that
+    /// the former one let in: sessions (but the named one), refresh families and links not yet used.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when there is no such user or it is disabled.
+    pub async fn set_password(
+        &self,
+        id: UserId,
+        hash: &str,
+        at: Timestamp,
+        keep_history: usize,
+        end_sessions_except: Option<SessionId>,
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        let hash = hash.to_owned();
+        let keep = i64::try_from(keep_history).unwrap_or(i64::MAX);
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let [found, ..] = tx
+                        .all([
+                            look(id),
+                            KEEP_FORMER.with(values![id]),
+                            FORGET_FORMER.with(values![id, keep]),
+                            SET_PASSWORD.with(values![id, hash, at]),
+                            session::end_all(id, end_sessions_except),
+                            refresh::revoke_all(id, at),
+                            link::forget_unused(id),
+                        ])
+                        .await?;
+                    enabled(found)?;
+                    tx.changed(Subject::User(id));
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Replaces a password's hash by one of the same password at another cost. Does nothing when the password
+    /// was changed meanwhile.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn renew_hash(&self, id: UserId, old: &str, new: &str) -> Result<(), StoreError> {
+        let values = values![id, old, new];
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let [renewed] = tx.all([RENEW_HASH.with(values)]).await?;
+                    if !renewed.is_empty() {
+                        tx.changed(Subject::User(id));
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// The hashes of the user's last `n` passwords, the present one first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn password_history(&self, id: UserId, n: usize) -> Result<Vec<String>, StoreError> {
+        let n = i64::try_from(n).unwrap_or(i64::MAX);
+        let rows = self.db().point(HISTORY.with(values![id, n])).await?;
+        rows.into_iter().map(|mut row| row.read()).collect()
+    }
+
+    /// Lets the user sign in, or no more. Disabling ends their sessions, refresh families and links.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when there is no such user.
+    pub async fn set_enabled(
+        &self,
+        id: UserId,
+        enabled: bool,
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let set = SET_ENABLED.with(values![id, enabled]);
+                    let set = if enabled {
+                        let [set] = tx.all([set]).await?;
+                        set
+                    } else {
+                        let now = tx.world().now();
+                        let ending = [
+                            set,
+                            session::end_all(id, None),
+                            refresh::revoke_all(id, now),
+                            link::forget_unused(id),
+                        ];
+                        let [set, ..] = tx.all(ending).await?;
+                        set
+                    };
+                    first(set).ok_or(StoreError::Gone)?;
+                    tx.changed(Subject::User(id));
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
