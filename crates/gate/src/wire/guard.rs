@@ -189,7 +189,7 @@ impl<T> GuardedIo<T> {
                 self.stream.open();
                 self.reconsider();
             } else if answered >= self.stream.heads() {
-                self.stream.resume();
+                self.stream.keep_shut();
                 self.reconsider();
             }
         }

@@ -165,10 +165,10 @@ impl Stream {
         }
     }
 
-    /// The upgrade was not granted: what follows is the next request, as strict as any.
-    pub fn resume(&mut self) {
+    /// The upgrade was not granted. What follows may be meant for either protocol, so that none of it is read.
+    pub const fn keep_shut(&mut self) {
         if self.is_held() {
-            self.state = self.between();
+            self.state = State::Finished;
         }
     }
 }

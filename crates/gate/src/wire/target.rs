@@ -44,7 +44,7 @@ fn judge_absolute(target: &[u8]) -> Result<Range<usize>, Violation> {
 /// An incomplete escape passes here: browsers send `?q=100%` as it was typed, and nothing is decided by a query.
 pub(super) fn judge_query(query: &[u8]) -> Result<(), Violation> {
     let bad = query.iter().fold(false, |bad, &byte| {
-        bad | (byte <= b' ') | (byte >= 0x7f) | (byte == b'#') | (byte == b'<') | (byte == b'>')
+        bad | (byte <= b' ') | (byte >= 0x7f) | matches!(byte, b'#' | b'<' | b'>' | b'"')
     });
     if bad { Err(Violation::path("byte in the query that must be percent-encoded")) } else { Ok(()) }
 }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use palisade_gate::Peer;
@@ -26,10 +27,12 @@ pub(super) async fn http1<S: Service>(
 ) -> Result<Response<ResponseBody>, Infallible> {
     let ticket = Ticket::Http1(exchanges.clone());
     let (mut parts, body) = request.into_parts();
-    let websocket = request::wants_websocket(&parts);
+    let websocket = request::wants_websocket(&parts) && body.is_end_stream();
     if !websocket {
         ignore_upgrade(&mut parts);
     }
+    // What a client sends behind a refused upgrade could be either protocol: the connection ends there, as it does
+    // behind half a body.
     let (mut response, failed) = answer(&shared, peer, parts, body).await;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         if websocket {
@@ -39,7 +42,7 @@ pub(super) async fn http1<S: Service>(
             response = shared.refuse(peer, &refusal).map(Body::from);
         }
     }
-    if failed {
+    if failed || (websocket && response.status() != StatusCode::SWITCHING_PROTOCOLS) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| ResponseBody::new(body, ticket)))

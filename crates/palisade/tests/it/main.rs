@@ -21,3 +21,4 @@ mod proxy_websocket;
 mod secrets;
 mod shield;
 mod support;
+mod wire;
