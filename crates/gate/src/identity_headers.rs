@@ -25,18 +25,23 @@ const PREFIXES: &[&str] = &[
 ];
 
 /// These names are reserved too. Besides identities they are addresses, paths that frameworks prefer
-/// to the request line's (`X-Rewrite-URL`), and `Proxy`, which CGI turns into `HTTP_PROXY`.
+/// to the request line's (`X-Rewrite-URL`), and `Proxy`, which CGI turns into `HTTP_PROXY`. gunicorn takes
+/// `SCRIPT_NAME` from a proxy on its own machine and cuts that much off the front of the path; `X-Script-Name`
+/// does the same in a wrapper that many WSGI applications carry.
 const NAMES: &[&str] = &[
     "cf-connecting-ip",
     "client-ip",
     "fastly-client-ip",
     "forwarded",
+    "path-info",
     "proxy",
+    "script-name",
     "tenant-id",
     "true-client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-email",
+    "x-envoy-original-path",
     "x-groups",
     "x-host",
     "x-http-host-override",
@@ -44,6 +49,8 @@ const NAMES: &[&str] = &[
     "x-request-id",
     "x-rewrite-url",
     "x-roles",
+    "x-script-name",
+    "x-waws-unencoded-url",
 ];
 
 /// Names that begin like a reserved one and say nothing about who asks.

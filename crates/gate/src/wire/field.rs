@@ -88,8 +88,10 @@ const WEIGHTY: &[&[u8]] = &[
     b"http2-settings",
     b"keep-alive",
     b"origin",
+    b"path-info",
     b"proxy",
     b"referer",
+    b"script-name",
     b"te",
     b"trailer",
     b"true-client-ip",
@@ -246,6 +248,8 @@ mod tests {
             "Sec_Fetch_Site",
             "X_HTTP_Method_Override",
             "Proxy_Authorization",
+            "SCRIPT_NAME",
+            "PATH_INFO",
         ] {
             assert!(token_length(name.as_bytes()).1, "{name}");
             assert!(judge_odd_name(name.as_bytes()).is_err(), "{name}");

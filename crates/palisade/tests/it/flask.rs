@@ -159,6 +159,26 @@ async fn the_application_is_told_who_asks_and_nobody_can_pretend() {
     );
 }
 
+// gunicorn takes SCRIPT_NAME from a proxy on its own machine, and takes that much off the path: what was judged as
+// /static/whoami would be answered as /whoami.
+// proves: EDGE-6, ACC-1
+#[tokio::test(flavor = "multi_thread")]
+async fn no_header_makes_the_application_answer_another_path_than_was_judged() {
+    let app = process::flask();
+    let open = "[[route]]\npath = \"/static/{*rest}\"\nto = \"upstream:app\"\nallow = \"public\"\n\n";
+    let site = Site::start(&(open.to_owned() + &policy(&app))).await;
+    assert_eq!(site.client().get("/whoami").await.status, StatusCode::UNAUTHORIZED);
+    for name in ["SCRIPT_NAME", "Script-Name", "X-Script-Name", "PATH_INFO", "Script.Name"] {
+        let answer = site.client().send(Method::GET, "/static/whoami", &[(name, "/static")], "").await;
+        assert!(
+            matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST),
+            "{name}: {} {}",
+            answer.status,
+            answer.text()
+        );
+    }
+}
+
 // proves: ID-9, CSRF-4, ACC-2
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_client_works_with_tokens_and_needs_no_csrf_token() {
