@@ -97,15 +97,18 @@ pub(super) fn introduce(parts: &mut Parts, exchange: &Exchange, prefix: Option<&
     }
 }
 
-/// The client's Host, or the application's own name.
+/// The host that was judged, or the application's own name.
+///
+/// Never the Host field as such: over HTTP/2 there is none, and from a trusted proxy that names another host it is one
+/// that nobody has judged.
 pub(super) fn address_to(headers: &mut HeaderMap, own: Option<&HeaderValue>, exchange: &Exchange) {
+    let judged = |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(exchange.host.as_bytes());
     match own {
         Some(own) => {
             headers.insert(HOST, own.clone());
         }
-        // Over HTTP/2 the host is no header field.
-        None if !headers.contains_key(HOST) => set(headers, HOST, &exchange.host),
-        None => {}
+        None if headers.get(HOST).is_some_and(judged) => {}
+        None => set(headers, HOST, &exchange.host),
     }
 }
 
@@ -158,6 +161,33 @@ mod tests {
         assert_eq!(rewritten("", Some("/app"), "/apple"), "/apple");
         assert_eq!(rewritten("/base/v2", Some("/app"), "/app/x"), "/base/v2/x");
         assert_eq!(rewritten("/base", None, "/x?"), "/base/x?");
+    }
+
+    // A client behind a trusted proxy that passes X-Forwarded-Host on as it came: the name in it was judged, and the
+    // one in Host would have reached the application's links.
+    // proves: EDGE-2, EDGE-3
+    #[test]
+    fn the_application_hears_the_host_that_was_judged_and_no_other() {
+        let exchange = Exchange {
+            id: palisade_model::RequestId::unknown(),
+            client: palisade_model::ClientAddress::known([198, 51, 100, 1].into()),
+            secure: true,
+            host: "app.example".to_owned(),
+            route: 0,
+            started: palisade_model::Timestamp::from_secs(0),
+            origin: palisade_model::audit::Origin::default(),
+        };
+        let told = |host: Option<&'static str>, own: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            host.map(|host| headers.insert(HOST, HeaderValue::from_static(host)));
+            address_to(&mut headers, own.map(HeaderValue::from_static).as_ref(), &exchange);
+            assert_eq!(headers.get_all(HOST).iter().count(), 1);
+            headers[HOST].to_str().unwrap().to_owned()
+        };
+        assert_eq!(told(Some("evil.example"), None), "app.example");
+        assert_eq!(told(Some("App.Example"), None), "App.Example");
+        assert_eq!(told(None, None), "app.example");
+        assert_eq!(told(Some("evil.example"), Some("127.0.0.1:5000")), "127.0.0.1:5000");
     }
 
     #[test]
