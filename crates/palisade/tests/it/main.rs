@@ -8,6 +8,7 @@ mod cli;
 mod cli_live;
 mod csrf;
 mod demo;
+mod edge;
 mod express;
 mod flask;
 mod health;

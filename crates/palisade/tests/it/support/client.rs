@@ -8,7 +8,7 @@ use http::header::{COOKIE, HOST, SET_COOKIE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -112,4 +112,33 @@ pub async fn raw(address: SocketAddr, bytes: &str) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The same, read as an answer.
+pub async fn wire(address: SocketAddr, bytes: &str) -> Answer {
+    let text = raw(address, bytes).await;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let (line, fields) = head.split_once("\r\n").unwrap();
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields.split("\r\n").map(|field| field.split_once(": ").unwrap()) {
+        headers.append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+    }
+    let status = line.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, headers, body: Bytes::from(body.to_owned()) }
+}
+
+/// Sends one request over HTTP/2, with prior knowledge.
+pub async fn http2<B>(address: SocketAddr, request: Request<B>) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync,
+{
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.version(), http::Version::HTTP_2);
+    let (head, body) = response.into_parts();
+    Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
 }

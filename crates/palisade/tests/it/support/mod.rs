@@ -13,12 +13,12 @@ use std::sync::Arc;
 use palisade::compose::{self, Running};
 use palisade_access::NewUser;
 use palisade_model::audit::Origin;
-use palisade_model::{Environment, Secret, World};
+use palisade_model::{Environment, Secret, TenantId, World};
 use palisade_policy::Policy;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-pub use client::{Answer, Client, raw};
+pub use client::{Answer, Client, http2, raw, wire};
 pub use upstream::{Reply, Upstream};
 
 /// A password that every rule takes.
@@ -33,6 +33,7 @@ pub struct Site {
     pub running: Running,
     pub folder: TempDir,
     policy: String,
+    environment: Environment,
 }
 
 impl Site {
@@ -51,26 +52,38 @@ impl Site {
         Self::launch(world, policy, "off").await
     }
 
-    async fn launch(world: World, policy: &str, metrics: &str) -> Self {
-        Self::launch_in(tempfile::tempdir().unwrap(), world, policy, metrics).await
+    /// The same with these environment variables, which override the policy.
+    pub async fn start_with(environment: &[(&str, &str)], policy: &str) -> Self {
+        let environment = environment.iter().copied().collect();
+        Self::launch_in(tempfile::tempdir().unwrap(), World::real(), environment, policy, "off").await
     }
 
-    async fn launch_in(folder: TempDir, world: World, policy: &str, metrics: &str) -> Self {
+    async fn launch(world: World, policy: &str, metrics: &str) -> Self {
+        Self::launch_in(tempfile::tempdir().unwrap(), world, Environment::default(), policy, metrics).await
+    }
+
+    async fn launch_in(
+        folder: TempDir,
+        world: World,
+        environment: Environment,
+        policy: &str,
+        metrics: &str,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let text = policy_text(address, folder.path(), metrics, policy);
-        let checked = Policy::from_toml("palisade.toml", &text, &Environment::default())
+        let checked = Policy::from_toml("palisade.toml", &text, &environment)
             .unwrap_or_else(|diagnostics| panic!("{}", diagnostics.render(false)));
-        let world = World { environment: Arc::new(Environment::default()), ..world };
+        let world = World { environment: Arc::new(environment.clone()), ..world };
         let running = compose::start_on(listener, checked.policy, world).await.unwrap();
-        Self { address, running, folder, policy: policy.to_owned() }
+        Self { address, running, folder, policy: policy.to_owned(), environment }
     }
 
     /// Stops the site and starts it again on the same store, at another address.
     pub async fn restart(self) -> Self {
-        let Self { running, folder, policy, .. } = self;
+        let Self { running, folder, policy, environment, .. } = self;
         running.shutdown().await;
-        Self::launch_in(folder, World::real(), &policy, "off").await
+        Self::launch_in(folder, World::real(), environment, &policy, "off").await
     }
 
     /// The policy with one application, everything of it public.
@@ -84,13 +97,18 @@ impl Site {
 
     /// A client that is signed in as a new user of that name and role.
     pub async fn signed_in(&self, name: &str, role: &str) -> Client {
+        self.signed_in_at(name, role, None).await
+    }
+
+    /// The same as a user of this tenant.
+    pub async fn signed_in_at(&self, name: &str, role: &str, tenant: Option<&str>) -> Client {
         let access = &self.running.access;
         let origin = Origin::default();
         let password = Secret::new(PASSWORD);
         let new = NewUser {
             name: name.to_owned(),
             email: None,
-            tenant: None,
+            tenant: tenant.map(|tenant| TenantId::parse(tenant).unwrap()),
             roles: Some(vec![role.to_owned()]),
             password: Some(Secret::new(PASSWORD)),
         };
@@ -99,6 +117,29 @@ impl Site {
         let mut client = self.client();
         client.put_cookie(&self.running.policy.identify.sessions.cookie, session.cookie.expose());
         client
+    }
+
+    /// The answer is this refusal: its status, a problem with the request's id in it, and exactly one line in the
+    /// events log, which is given back.
+    pub fn assert_refused(&self, answer: &Answer, status: u16, code: &str) -> serde_json::Value {
+        assert_eq!(answer.status.as_u16(), status, "{answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        let (problem, id) = (answer.json(), answer.header("x-request-id").expect("a request id"));
+        assert_eq!(
+            (problem["status"].as_u64(), problem["code"].as_str()),
+            (Some(u64::from(status)), Some(code))
+        );
+        assert_eq!(problem["request_id"], id);
+        let mut events = self.events_of(id);
+        assert_eq!(events.len(), 1, "one line for one refusal: {events:?}");
+        let event = events.remove(0);
+        assert_eq!((&event["payload"]["code"], &event["payload"]["status"]), (&code.into(), &status.into()));
+        event
+    }
+
+    /// The events of one request.
+    pub fn events_of(&self, id: &str) -> Vec<serde_json::Value> {
+        self.events().into_iter().filter(|event| event["payload"]["request_id"] == id).collect()
     }
 
     /// The events log so far.
