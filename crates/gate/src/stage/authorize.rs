@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::{Method, Request};
 use palisade_access::{Permit, Principal};
-use palisade_model::{Denial, Refusal, TenantId};
+use palisade_model::{Denial, Fault, Refusal, TenantId};
 use palisade_policy::section::authorize::Who;
 use palisade_policy::section::route::Route;
 
@@ -24,6 +24,20 @@ pub(crate) fn authorize(
 ) -> Result<Permit, Refusal> {
     refuse_other_tenants(course)?;
     gate.parts().access.authorize(route, request.method(), course.principal.as_ref())
+}
+
+/// A refusal as the client may know it: on a hidden route, whoever may not use it is told that there is nothing,
+/// whichever stage was the first to say no (ACC-2). Failures of the server stay what they are.
+pub(crate) fn hide(gate: &Gate, course: &Course, refusal: Refusal) -> Refusal {
+    let route = course.route.and_then(|index| gate.policy().routes.rows.get(index));
+    let facts = refusal.denial.facts();
+    let hidden = route.filter(|route| route.hide).is_some_and(|route| {
+        gate.parts().access.authorize(route, &course.method, course.principal.as_ref()).is_err()
+    });
+    if !hidden || facts.fault == Fault::Server || refusal.denial == Denial::Hidden {
+        return refusal;
+    }
+    Refusal::new(Denial::Hidden, format!("{}: {}", facts.code, refusal.why))
 }
 
 /// Nobody signed in has no tenant that a claim could disagree with: it was removed, and that is all.

@@ -115,6 +115,52 @@ async fn roles_decide_and_hidden_things_do_not_show() {
     }
 }
 
+// Whatever stage says no first: a 401, a 403, a 413 or a 429 would each tell that there is something.
+// proves: ACC-2
+#[tokio::test]
+async fn no_stage_betrays_a_hidden_route() {
+    let house = House::of(
+        "[[route]]\npath = \"/vault\"\nto = \"upstream:app\"\nallow = \"admin\"\nhide = true\nlimits = [\"few\"]\n\
+         [shield.limits]\nfew = \"9/hour\"\n[shield.cors]\norigins = [\"https://friend.example\"]\n",
+    )
+    .await;
+    let user = house.sign_in("ann", &["user"], Some("north")).await;
+    let admin = house.sign_in("eve", &["admin"], None).await;
+    let gone = "A".repeat(43);
+    let preflight = |path: &str, origin: &str| {
+        let asked = Ask::new("OPTIONS", path).header("access-control-request-method", "POST");
+        asked.header("origin", origin)
+    };
+    let asks: Vec<Box<dyn Fn(&str) -> Ask>> = vec![
+        Box::new(|path| Ask::get(path).header("authorization", "Bearer forged")),
+        Box::new(|path| Ask::post(path).signed_in(&user)),
+        Box::new(|path| Ask::post(path).signed_in(&user).header("origin", "https://evil.example")),
+        Box::new(|path| Ask::post(path).header("cookie", "a=b").header("origin", "https://evil.example")),
+        Box::new(|path| Ask::get(path).signed_in(&user).header("x-tenant-id", "south")),
+        Box::new(|path| Ask::post(path).header("content-length", "1025").body(vec![b'x'; 1025])),
+        Box::new(|path| Ask::get(path).signed_in(&gone)),
+        Box::new(move |path| preflight(path, "https://evil.example")),
+        Box::new(|path| Ask::get(path)),
+        Box::new(|path| Ask::get(path)),
+        Box::new(|path| Ask::get(path)),
+        Box::new(|path| Ask::get(path)),
+    ];
+    for (which, ask) in asks.iter().enumerate() {
+        let nothing = house.send(ask("/nothing")).await;
+        let got = refused(&house, ask("/vault"), 404, "edge.route").await;
+        let names = |got: &Got| {
+            let mut names: Vec<_> = got.parts.headers.keys().map(ToString::to_string).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&got), names(&nothing), "{which}: a hidden route shows itself by its headers");
+    }
+    // Who may use it is told what is wrong.
+    let from = |ask: Ask| ask.from("198.51.100.4").signed_in(&admin);
+    assert_eq!(house.send(from(Ask::get("/vault"))).await.status(), 200);
+    refused(&house, from(Ask::post("/vault")), 403, "csrf.token").await;
+}
+
 // proves: EDGE-5
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_by_its_length_or_cut_off() {
