@@ -7,7 +7,7 @@ use crate::feed::Subject;
 use crate::sql::{statements, values};
 use crate::user::{enabled, look};
 use crate::value::first;
-use crate::{Store, StoreError, link, refresh, session};
+use crate::{Store, StoreError, User, link, refresh, session};
 
 statements! {
     KEEP_FORMER = "INSERT INTO password_history (user_id, number, hash) \
@@ -15,7 +15,8 @@ statements! {
                    password FROM users WHERE id = $1 AND password IS NOT NULL";
     FORGET_FORMER = "DELETE FROM password_history WHERE user_id = $1 AND number <= \
                      (SELECT COALESCE(MAX(number), 0) FROM password_history WHERE user_id = $1) - $2";
-    SET_PASSWORD = "UPDATE users SET password = $2, password_at = $3 WHERE id = $1";
+    SET_PASSWORD = "UPDATE users SET password = $2, password_at = $3 WHERE id = $1 \
+                    AND (password = $4 OR (password IS NULL AND $4 IS NULL)) RETURNING 1";
     RENEW_HASH = "UPDATE users SET password = $3 WHERE id = $1 AND password = $2 RETURNING 1";
     HISTORY = "SELECT hash FROM (\
                SELECT password AS hash, 9223372036854775807 AS number FROM users \
@@ -26,37 +27,40 @@ statements! {
 }
 
 impl Store {
-    /// Sets a password, keeps the former one and so many (`keep_history`) before it, and ends everything that
-    /// the former one let in: sessions (but the named one), refresh families and links not yet used.
+    /// Sets the password of a user as they were read, keeps the former one and so many (`keep_history`) before it,
+    /// and ends everything that the former one let in: sessions (but the named one), refresh families and links not
+    /// yet used.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] when there is no such user or it is disabled.
+    /// [`StoreError::Gone`] when there is no such user, it is disabled, or its password is not the one that was read:
+    /// whoever proved that one proved nothing.
     pub async fn set_password(
         &self,
-        id: UserId,
+        of: &User,
         hash: &str,
         at: Timestamp,
         keep_history: usize,
         end_sessions_except: Option<SessionId>,
         audit: Vec<AuditEvent>,
     ) -> Result<(), StoreError> {
-        let hash = hash.to_owned();
+        let (id, former, hash) = (of.id, of.password.clone(), hash.to_owned());
         let keep = i64::try_from(keep_history).unwrap_or(i64::MAX);
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [found, ..] = tx
+                    let [found, _, _, set, ..] = tx
                         .all([
                             look(id),
                             KEEP_FORMER.with(values![id]),
                             FORGET_FORMER.with(values![id, keep]),
-                            SET_PASSWORD.with(values![id, hash, at]),
+                            SET_PASSWORD.with(values![id, hash, at, former]),
                             session::end_all(id, end_sessions_except),
                             refresh::revoke_all(id, at),
                             link::forget_unused(id),
                         ])
                         .await?;
                     enabled(found)?;
+                    first(set).ok_or(StoreError::Gone)?;
                     tx.changed(Subject::User(id));
                     tx.record(audit);
                     Ok(())

@@ -71,7 +71,7 @@ impl Access {
     ) -> Result<NewSession, Refusal> {
         let keep = self.policy().identify.passwords.history;
         let (now, row) = (self.now(), entry(Action::PasswordChanged, "user", &user.id, &user, origin));
-        self.store().set_password(user.id, &hash, now, keep, None, vec![row]).await.map_err(unchanged)?;
+        self.store().set_password(&user, &hash, now, keep, None, vec![row]).await.map_err(unchanged)?;
         self.revoke_user(user.id);
         user.password = Some(hash);
         user.password_at = Some(now);

@@ -1,5 +1,8 @@
 //! Changing a password.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use palisade_model::{Denial, Refusal};
 
 use crate::house::{BETTER, GOOD, House, LIGHT, origin, secret};
@@ -37,6 +40,30 @@ async fn it_asks_for_the_old_one_and_judges_the_new_one() {
     assert!(house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.is_err());
     assert!(house.access.sign_in("alice", &secret(BETTER), &origin(), None).await.is_ok());
     assert!(house.store.verify_chain().await.unwrap().is_whole());
+}
+
+/// A thief who knows the old password is changing it when its owner sets a new one: proof of the old one must not
+/// take the account back.
+// proves: ID-2, ID-8
+#[tokio::test]
+async fn proof_of_a_password_that_was_replaced_meanwhile_changes_nothing() {
+    let house = Arc::new(House::with("[identify.passwords]\nmemory = \"16MiB\"\npasses = 6").await);
+    let user = house.user("alice", &["user"]).await;
+    let session = house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap();
+    let theft = tokio::spawn({
+        let house = house.clone();
+        async move {
+            house.access.change_password(&session.principal, &secret(GOOD), &secret(BETTER), &origin()).await
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let read = house.store.user(user).await.unwrap().unwrap();
+    house.store.set_password(&read, "the owner's", house.world.now(), 0, None, vec![]).await.unwrap();
+    assert!(theft.await.unwrap().is_err());
+    let kept = house.store.user(user).await.unwrap().unwrap();
+    assert_eq!(kept.password.as_deref(), Some("the owner's"));
+    assert_eq!(house.store.sessions_of(user).await.unwrap(), []);
+    assert_eq!(house.count("user.password_changed").await, 0, "a row without a change");
 }
 
 // proves: ID-2

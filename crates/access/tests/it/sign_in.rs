@@ -198,7 +198,10 @@ async fn what_changes_while_somebody_signs_in_is_seen() {
         tokio::time::sleep(Duration::from_millis(10)).await;
         match change {
             "disable" => house.access.disable(user, None, &Origin::default()).await.unwrap(),
-            _ => house.store.set_password(user, "another", house.world.now(), 0, None, vec![]).await.unwrap(),
+            _ => {
+                let read = house.store.user(user).await.unwrap().unwrap();
+                house.store.set_password(&read, "another", house.world.now(), 0, None, vec![]).await.unwrap();
+            }
         }
         // If one was quicker than the change, what it gave ended with the change.
         if let Ok(new) = by_cookie.await.unwrap() {

@@ -140,10 +140,10 @@ async fn no_stage_betrays_a_hidden_route() {
         Box::new(|path| Ask::post(path).header("content-length", "1025").body(vec![b'x'; 1025])),
         Box::new(|path| Ask::get(path).signed_in(&gone)),
         Box::new(move |path| preflight(path, "https://evil.example")),
-        Box::new(|path| Ask::get(path)),
-        Box::new(|path| Ask::get(path)),
-        Box::new(|path| Ask::get(path)),
-        Box::new(|path| Ask::get(path)),
+        Box::new(Ask::get),
+        Box::new(Ask::get),
+        Box::new(Ask::get),
+        Box::new(Ask::get),
     ];
     for (which, ask) in asks.iter().enumerate() {
         let nothing = house.send(ask("/nothing")).await;
