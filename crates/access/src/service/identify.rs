@@ -1,6 +1,7 @@
 //! A credential to a principal: the hot path.
 
 use palisade_model::{Denial, Refusal, RequestId, Timestamp, Token, digest};
+use palisade_store::User;
 
 use crate::access::{Access, unknowable, unrandom};
 use crate::principal::{Principal, Via};
@@ -68,19 +69,25 @@ impl Access {
         Ok(principal)
     }
 
-    /// Whether the credential behind `principal` still holds: for connections that outlive their request, as a
-    /// WebSocket does. Asks the store, and is no use of the session. What cannot be known does not hold.
+    /// Whether the credential behind `principal` still holds, and with the same roles: for connections that outlive
+    /// their request, as a WebSocket does. Asks the store, and is no use of the session. What cannot be known does not
+    /// hold.
     pub async fn lives(&self, principal: &Principal) -> bool {
+        let same = |user: &User| {
+            let roles = self.policy().roles.expand_all(user.roles.iter().map(String::as_str));
+            user.enabled && user.id == principal.user() && roles == principal.roles()
+        };
         match principal.via() {
             Via::Session(_) => {
                 let found = self.store().session(principal.binding()).await;
-                found.ok().flatten().is_some_and(|(session, user)| {
-                    user.enabled && self.0.sessions.lives(&session, self.now())
-                })
+                found
+                    .ok()
+                    .flatten()
+                    .is_some_and(|(session, user)| same(&user) && self.0.sessions.lives(&session, self.now()))
             }
             Via::Token(family) => {
                 let found = self.store().family_live(family).await;
-                found.ok().flatten().is_some_and(|user| user.enabled && user.id == principal.user())
+                found.ok().flatten().is_some_and(|user| same(&user))
             }
         }
     }

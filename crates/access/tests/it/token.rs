@@ -149,6 +149,21 @@ async fn a_change_of_roles_takes_effect_on_a_token_at_once() {
     running.end().await;
 }
 
+/// An open WebSocket was let in by a role; without the role it has to go.
+// proves: ACC-1, ID-9
+#[tokio::test]
+async fn what_was_opened_with_rights_ends_with_them() {
+    let house = House::new().await;
+    let user = house.user("alice", &["admin"]).await;
+    let issued = tokens(&house, "alice").await;
+    let opened = house.access.bearer(&issued.access).await.unwrap();
+    assert!(house.access.lives(&opened).await);
+    house.access.set_roles(user, &["user".into()], None, &Origin::default()).await.unwrap();
+    assert!(!house.access.lives(&opened).await);
+    let again = house.access.bearer(&issued.access).await.unwrap();
+    assert!(house.access.lives(&again).await, "the token goes on with the new roles");
+}
+
 // proves: ID-10
 #[tokio::test]
 async fn each_refresh_gives_new_tokens_and_uses_up_the_old_one() {

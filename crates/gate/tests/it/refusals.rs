@@ -131,7 +131,8 @@ async fn no_stage_betrays_a_hidden_route() {
         let asked = Ask::new("OPTIONS", path).header("access-control-request-method", "POST");
         asked.header("origin", origin)
     };
-    let asks: Vec<Box<dyn Fn(&str) -> Ask>> = vec![
+    type Try<'a> = Box<dyn Fn(&str) -> Ask + 'a>;
+    let asks: Vec<Try<'_>> = vec![
         Box::new(|path| Ask::get(path).header("authorization", "Bearer forged")),
         Box::new(|path| Ask::post(path).signed_in(&user)),
         Box::new(|path| Ask::post(path).signed_in(&user).header("origin", "https://evil.example")),
