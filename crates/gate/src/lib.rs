@@ -18,6 +18,7 @@ pub mod trail;
 pub mod wire;
 
 mod body;
+mod caching;
 mod course;
 mod gate;
 mod layer;

@@ -21,6 +21,8 @@ use coding::Coding;
 use markup::{Charset, Insert, Markup};
 use target::Site;
 
+use crate::caching;
+
 pub use request::prepare;
 
 /// The page that a response answers, and what is written into it.
@@ -123,8 +125,7 @@ fn describe(headers: &mut HeaderMap) {
     {
         headers.insert(header::ETAG, weak);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.remove(header::EXPIRES);
+    caching::keep_private(headers, "private, no-store");
     let varies = headers.get_all(header::VARY).iter().any(|value| {
         value.to_str().is_ok_and(|names| {
             names

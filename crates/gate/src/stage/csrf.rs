@@ -15,6 +15,7 @@ use palisade_policy::Policy;
 use palisade_policy::section::csrf::{Csrf, CsrfRule};
 use palisade_policy::section::route::Route;
 
+use crate::caching;
 use crate::course::Course;
 use crate::forms::{self, Page};
 use crate::gate::Gate;
@@ -284,6 +285,7 @@ fn add_cookie(policy: &Policy, response: &mut Response<Body>, line: HeaderValue)
     };
     if !response.headers().get_all(SET_COOKIE).iter().any(sets) {
         response.headers_mut().append(SET_COOKIE, line);
+        caching::keep_cookie_private(response.headers_mut());
     }
 }
 

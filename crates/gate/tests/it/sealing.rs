@@ -175,3 +175,35 @@ async fn a_services_no_is_rendered_and_recorded_like_a_stages() {
     let events = house.events();
     assert_eq!((events.len(), events[1]["event"].as_str()), (2, Some("sign_in_failed")));
 }
+
+// A cache in front would hand one person's cookie, or the one that signs out, to everybody who asks for the file.
+// proves: HEAD-2, CSRF-2
+#[tokio::test]
+async fn an_answer_with_a_cookie_of_palisades_own_stays_out_of_shared_caches() {
+    let house = House::of("[csrf]\ncookie = \"csrf_token\"\n").await;
+    house.answers(|_| {
+        http::Response::builder()
+            .header("cache-control", "public, max-age=31536000, immutable")
+            .header("cdn-cache-control", "max-age=600")
+            .header("surrogate-control", "max-age=600")
+            .header("x-accel-expires", "600")
+            .header("expires", "Thu, 01 Jan 2037 00:00:00 GMT")
+            .body(Body::from("body{}"))
+            .unwrap()
+    });
+    let session = house.sign_in("ann", &["user"], None).await;
+    let gone = "A".repeat(43);
+    for cookie in [session, gone] {
+        let got = house.send(Ask::get("/open/app.css").signed_in(&cookie)).await;
+        assert_eq!(got.status(), 200);
+        assert!(got.has("set-cookie"), "{got:?}");
+        assert_eq!(got.header("cache-control"), "private, no-cache");
+        for name in ["cdn-cache-control", "surrogate-control", "x-accel-expires", "expires"] {
+            assert!(!got.has(name), "{name}");
+        }
+    }
+    let got = house.send(Ask::get("/open/app.css")).await;
+    assert!(!got.has("set-cookie"));
+    assert_eq!(got.header("cache-control"), "public, max-age=31536000, immutable", "others keep theirs");
+    assert!(got.has("cdn-cache-control"));
+}

@@ -12,6 +12,7 @@ use palisade_policy::section::route::Route;
 
 use super::{cookies, cors, limit};
 use crate::OwnPage;
+use crate::caching;
 use crate::course::Course;
 use crate::gate::Gate;
 use crate::stage::refuse::{RefusalPage, page_csp};
@@ -146,5 +147,6 @@ fn forget(sessions: &Sessions, headers: &mut HeaderMap) {
     let line = format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite={site}{secure}");
     if let Ok(line) = HeaderValue::try_from(line) {
         headers.append(SET_COOKIE, line);
+        caching::keep_cookie_private(headers);
     }
 }
