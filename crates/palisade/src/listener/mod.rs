@@ -1,7 +1,7 @@
 //! The listener: connections come in here, and requests leave for the gate.
 //!
 //! ```text
-//! socket -> slots (how many) -> stall (how slow a reader) -> sniff (which protocol)
+//! queue -> socket -> slots (how many) -> stall (how slow a reader) -> sniff (which protocol)
 //!        -> HTTP/1: wire guard -> hyper | HTTP/2: hyper -> request judge
 //!        -> exchange (peer, body clock, upgrade) -> service
 //! ```
@@ -12,6 +12,7 @@ mod activity;
 mod body;
 mod connection;
 mod exchange;
+mod queue;
 mod slots;
 mod sniff;
 mod stall;
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+pub use self::queue::bind;
 use self::slots::{Refused, Slots};
 
 /// How long accepting rests when the system has no more descriptors to give.

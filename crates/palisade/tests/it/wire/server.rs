@@ -13,7 +13,6 @@ use palisade_gate::Peer;
 use palisade_gate::wire::render;
 use palisade_model::{Denial, RequestId, World};
 use palisade_policy::section::edge::WireLimits;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -53,7 +52,7 @@ pub struct Server {
 
 impl Server {
     pub async fn start(limits: WireLimits) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let records = Arc::<Mutex<HashMap<SocketAddr, Record>>>::default();
         let (stop, stopped) = oneshot::channel::<()>();
