@@ -68,15 +68,16 @@ impl Head {
         limits: &WireLimits,
     ) -> Result<Option<(usize, Facts)>, Violation> {
         while let Some(end) = find_line(input, self.searched) {
+            self.begins_well(input, end, limits)?;
+            if self.begun && end >= limits.header_bytes {
+                return Err(TOO_LARGE);
+            }
             let line = line(input, self.line, end)?;
             let start = self.line;
             self.line = end + 1;
             self.searched = end + 1;
-            if self.line > limits.header_bytes && self.begun {
-                return Err(TOO_LARGE);
-            }
             if !self.begun {
-                self.request_line(line, start, limits)?;
+                self.request_line(line, start)?;
             } else if line.is_empty() {
                 return self.facts(input).map(|facts| Some((end + 1, facts)));
             } else {
@@ -84,17 +85,21 @@ impl Head {
             }
         }
         self.searched = input.len();
-        self.partial(input, limits)?;
+        self.begins_well(input, input.len(), limits)?;
+        if self.begun && input.len() > limits.header_bytes {
+            return Err(TOO_LARGE);
+        }
         Ok(None)
     }
 
-    /// Judges what can be judged of a line that is not whole.
-    fn partial(&self, input: &[u8], limits: &WireLimits) -> Result<(), Violation> {
-        let line = input.get(self.line..).unwrap_or_default();
+    /// Judges what can be judged of a request line before it is whole. Whole lines are judged so too, and before all
+    /// else, so that the verdict does not depend on how the bytes came.
+    fn begins_well(&self, input: &[u8], end: usize, limits: &WireLimits) -> Result<(), Violation> {
         if self.begun {
-            return if input.len() > limits.header_bytes { Err(TOO_LARGE) } else { Ok(()) };
+            return Ok(());
         }
-        if line.len() > limits.uri_bytes {
+        let line = input.get(self.line..end).unwrap_or_default();
+        if line.strip_suffix(b"\r").unwrap_or(line).len() > limits.uri_bytes {
             return Err(LINE_TOO_LONG);
         }
         match line.first() {
@@ -103,14 +108,11 @@ impl Head {
         }
     }
 
-    fn request_line(&mut self, line: &[u8], start: usize, limits: &WireLimits) -> Result<(), Violation> {
+    fn request_line(&mut self, line: &[u8], start: usize) -> Result<(), Violation> {
         if line.is_empty() && !self.blank {
             // RFC 9112 section 2.2: one empty line in front is forgiven.
             self.blank = true;
             return Ok(());
-        }
-        if line.len() > limits.uri_bytes {
-            return Err(LINE_TOO_LONG);
         }
         let mut words = line.splitn(3, |byte| *byte == b' ');
         let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next()) else {

@@ -12,3 +12,4 @@ mod limits;
 mod refusals;
 mod sealing;
 mod trail;
+mod wire;

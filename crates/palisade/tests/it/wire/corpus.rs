@@ -5,23 +5,9 @@ use std::time::Duration;
 
 use palisade_policy::section::edge::WireLimits;
 
-use super::case::{self, Case};
+use super::case::{Case, all};
+use super::play::play;
 use super::server::{Server, limits};
-
-fn all() -> Vec<Case> {
-    [
-        include_str!("corpus/request_line.txt"),
-        include_str!("corpus/path.txt"),
-        include_str!("corpus/host.txt"),
-        include_str!("corpus/field.txt"),
-        include_str!("corpus/framing.txt"),
-        include_str!("corpus/chunked.txt"),
-        include_str!("corpus/pipeline.txt"),
-    ]
-    .into_iter()
-    .flat_map(case::read)
-    .collect()
-}
 
 async fn play_all(cases: Vec<Case>, piece: usize, limits: WireLimits) {
     let server = Arc::new(Server::start(limits).await);
@@ -29,7 +15,7 @@ async fn play_all(cases: Vec<Case>, piece: usize, limits: WireLimits) {
     for case in cases {
         let server = server.clone();
         plays.spawn(async move {
-            let result = case.play(&server, piece).await;
+            let result = play(&case, &server, piece).await;
             result.err().map(|fault| format!("{}\n    {}\n    {fault}", case.name, case.bytes.escape_ascii()))
         });
     }

@@ -1,9 +1,11 @@
 //! The connection edge on raw sockets: what is sent is bytes, and what is compared is what the service received.
 
+#[path = "../../../../../tests/wire/case.rs"]
 mod case;
 mod client;
 mod corpus;
 mod limits;
 mod llhttp;
+mod play;
 mod server;
 mod upgrade;

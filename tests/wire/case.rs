@@ -8,9 +8,6 @@
 //! Bytes are written as `\r`, `\n`, `\t`, `\0`, `\xff`, `\\`; `\s` is a space at the end of a line, and `{n*text}`
 //! repeats a text. The line breaks of the file itself are not sent.
 
-use super::client::{Answer, Client};
-use super::server::Server;
-
 /// One case.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -29,7 +26,7 @@ pub enum Outcome {
 }
 
 /// Reads a file of cases.
-pub fn read(text: &str) -> Vec<Case> {
+fn read(text: &str) -> Vec<Case> {
     let (mut cases, mut section, mut template, mut seen) = (Vec::new(), "", None, "");
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -94,81 +91,36 @@ fn unescape(text: &str) -> Vec<u8> {
     out
 }
 
-impl Case {
-    /// Plays the case on a new connection, sending in pieces of so many bytes. Says what was not as it should be.
-    pub async fn play(&self, server: &Server, piece: usize) -> Result<(), String> {
-        let mut client = Client::connect(server.address).await;
-        client.head = self.bytes.starts_with(b"HEAD ");
-        if piece == 0 {
-            client.send(&self.bytes).await
-        } else {
-            client.send_in_pieces(&self.bytes, piece).await
-        }
-        let mut answers = Vec::new();
-        for _ in &self.outcome {
-            answers.extend(client.answer().await);
-        }
-        let refused = matches!(self.outcome.last(), Some(Outcome::Refused(_)));
-        if refused && !client.rest().await.is_empty() {
-            return Err("something was said after the refusal".into());
-        }
-        let mut expected = self.seen();
-        let closed = answers.last().is_some_and(|answer| answer.has("connection: close"));
-        if !refused && !closed && !String::from_utf8_lossy(&self.bytes).contains("HTTP/1.0") {
-            // Both sides must agree on where the case ended.
-            client.send(b"GET /and-then HTTP/1.1\r\nHost: a\r\n\r\n").await;
-            answers.extend(client.answer().await);
-            expected.push("GET /and-then".into());
-        }
-        self.compare(server, &client, &answers, &expected)
-    }
+/// Every case.
+pub fn all() -> Vec<Case> {
+    [
+        include_str!("request_line.txt"),
+        include_str!("path.txt"),
+        include_str!("host.txt"),
+        include_str!("field.txt"),
+        include_str!("framing.txt"),
+        include_str!("chunked.txt"),
+        include_str!("pipeline.txt"),
+    ]
+    .into_iter()
+    .flat_map(read)
+    .collect()
+}
 
-    fn seen(&self) -> Vec<String> {
+impl Case {
+    /// The requests that the service must see.
+    pub fn seen(&self) -> Vec<String> {
         self.outcome
             .iter()
             .filter_map(|one| if let Outcome::Seen(seen) = one { Some(seen.clone()) } else { None })
             .collect()
     }
 
-    fn compare(
-        &self,
-        server: &Server,
-        client: &Client,
-        answers: &[Answer],
-        expected: &[String],
-    ) -> Result<(), String> {
-        let record = server.record(client.local);
-        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
-        let mut wanted = vec![200; expected.len()];
-        if let Some(Outcome::Refused(status)) = self.outcome.last() {
-            wanted.push(*status);
-        }
-        let events = usize::from(wanted.last() != Some(&200));
-        if statuses != wanted || record.seen != expected || record.refused.len() != events {
-            return Err(format!(
-                "{statuses:?} instead of {wanted:?}, service saw {record:?}, not {expected:?}"
-            ));
-        }
-        match answers.last() {
-            Some(answer) if answer.status != 200 => sealed(answer),
-            _ => Ok(()),
+    /// The status of the refusal that the case ends with.
+    pub fn refused(&self) -> Option<u16> {
+        match self.outcome.last() {
+            Some(Outcome::Refused(status)) => Some(*status),
+            _ => None,
         }
     }
-}
-
-/// A refusal has its form, whoever wrote it.
-fn sealed(answer: &Answer) -> Result<(), String> {
-    for header in [
-        "connection: close",
-        "x-request-id: request-of-a-test",
-        "x-content-type-options: nosniff",
-        "x-frame-options: DENY",
-        "cache-control: no-store",
-        "content-type: application/problem+json",
-    ] {
-        if !answer.has(header) {
-            return Err(format!("refusal without {header}: {}", answer.head));
-        }
-    }
-    Ok(())
 }
