@@ -131,6 +131,9 @@ pub(super) struct NewUser {
     /// Print a one-time link and ask for no password
     #[arg(long)]
     pub(super) link: bool,
+    /// Read the password from standard input, for scripts: one line
+    #[arg(long, conflicts_with = "link")]
+    pub(super) password_stdin: bool,
 }
 
 /// `palisade audit`.

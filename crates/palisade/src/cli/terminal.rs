@@ -44,6 +44,16 @@ impl Terminal {
         paint(self.colour_errors, "1;31", "error")
     }
 
+    /// A secret that a script hands in: the first line of standard input.
+    ///
+    /// # Errors
+    /// When there is no line.
+    pub(super) fn piped_secret() -> io::Result<Secret> {
+        let mut line = zeroize::Zeroizing::new(String::with_capacity(256));
+        io::stdin().lock().take_line(&mut line)?;
+        Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
+    }
+
     /// Asks for something that is not shown while it is typed.
     ///
     /// # Errors

@@ -95,7 +95,16 @@ async fn add(office: &Office, new: NewUser, terminal: Terminal) -> Result<(), Fa
         })?),
         None => None,
     };
-    let password = if new.link || !terminal.asks { None } else { Some(ask(terminal)?) };
+    let password = if new.password_stdin {
+        Some(Terminal::piped_secret().map_err(|error| {
+            Failure::usage(format_args!("no password could be read: {error}"))
+                .remedy("write it to standard input, on one line")
+        })?)
+    } else if new.link || !terminal.asks {
+        None
+    } else {
+        Some(ask(terminal)?)
+    };
     let by_link = password.is_none();
     let roles = if new.roles.is_empty() { None } else { Some(new.roles) };
     let wanted = Wanted { name: new.name.clone(), email: new.email, tenant, roles, password };

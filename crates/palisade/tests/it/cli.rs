@@ -319,3 +319,33 @@ fn a_password_is_asked_for_on_a_terminal_and_never_shown() {
     );
     assert!(expect(0, at, &["user", "show", "eva"]).contains("enabled"));
 }
+
+// proves: ID-2, AUD-5
+#[test]
+fn a_script_hands_a_password_in_on_standard_input() {
+    let folder = folder(POLICY);
+    let at = folder.path();
+    let piped = |name: &str, typed: &str| {
+        let mut child = palisade(at, &["user", "add", name, "--password-stdin"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), typed.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    for (typed, said) in [("", "standard input"), ("short\n", "password")] {
+        let output = piped("eva", typed);
+        assert_eq!(output.status.code(), Some(2), "{typed:?}: {}", err(&output));
+        assert!(err(&output).contains(said), "{}", err(&output));
+        assert_eq!(run(at, &["user", "show", "eva"]).status.code(), Some(2), "a refused user was made");
+    }
+    let output = piped("eva", "harbour-Crane-77&x\n");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let said = format!("{}{}", out(&output), err(&output));
+    assert!(
+        said.contains("Added eva.") && !said.contains("Crane") && !said.contains("/auth/link/"),
+        "{said}"
+    );
+}
