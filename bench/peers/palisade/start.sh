@@ -43,6 +43,8 @@ limits = ["default"]
 [upstream.app]
 url = "http://127.0.0.1:$UPSTREAM_PORT"
 POLICY
+# nginx beside it writes no access log either.
+export LOG_LEVEL=warn
 export SECRET_KEY="bench-only-0123456789abcdef0123456789abcdef"
 export JWT_SECRET_KEY="bench-only-fedcba9876543210fedcba9876543210"
 printf '%s' "$BENCH_PASSWORD" | "$PALISADE_BIN" user add bench --role manager --password-stdin --policy "$RUN_DIR/palisade.toml" >/dev/null

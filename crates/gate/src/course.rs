@@ -11,7 +11,7 @@ use palisade_policy::Policy;
 use palisade_policy::section::route::Target;
 
 use crate::body::Gauge;
-use crate::exchange::Exchange;
+use crate::exchange::{self, Exchange};
 use crate::limits::Quota;
 use crate::manner::Manner;
 
@@ -23,7 +23,7 @@ pub(crate) struct Course {
     pub(crate) secure: bool,
     pub(crate) host: String,
     pub(crate) started: Timestamp,
-    pub(crate) origin: Origin,
+    pub(crate) agent: Option<HeaderValue>,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) manner: Manner,
@@ -58,6 +58,11 @@ impl Course {
         self.gauge.as_ref().and_then(Gauge::refusal)
     }
 
+    /// Where the request comes from, for audit entries.
+    pub(crate) fn origin(&self) -> Origin {
+        exchange::origin(&self.id, self.client, self.agent.as_ref())
+    }
+
     /// What a service is told; `None` before a route is found.
     pub(crate) fn exchange(&self) -> Option<Exchange> {
         Some(Exchange {
@@ -67,7 +72,7 @@ impl Course {
             host: self.host.clone(),
             route: self.route?,
             started: self.started,
-            origin: self.origin.clone(),
+            agent: self.agent.clone(),
         })
     }
 }

@@ -9,8 +9,8 @@ tokio::task_local! {
 }
 
 /// Serves a request of this id.
-pub async fn scope<F: Future>(id: RequestId, serve: F) -> F::Output {
-    CURRENT.scope(id, serve).await
+pub fn scope<F: Future>(id: RequestId, serve: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(id, serve)
 }
 
 /// The same for what does not wait.

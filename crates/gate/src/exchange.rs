@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use palisade_access::Permit;
 use palisade_model::audit::Origin;
 use palisade_model::{ClientAddress, Denial, Refusal, RequestId, Timestamp};
@@ -37,8 +37,25 @@ pub struct Exchange {
     pub route: usize,
     /// When the request arrived.
     pub started: Timestamp,
-    /// The same for audit entries.
-    pub origin: Origin,
+    /// The client's User-Agent.
+    pub agent: Option<HeaderValue>,
+}
+
+impl Exchange {
+    /// Where an action of this request comes from, for its audit entries.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        origin(&self.id, self.client, self.agent.as_ref())
+    }
+}
+
+/// The longest User-Agent that is kept, in characters.
+const AGENT_CHARS: usize = 256;
+
+pub(crate) fn origin(id: &RequestId, client: ClientAddress, agent: Option<&HeaderValue>) -> Origin {
+    let text =
+        |agent: &HeaderValue| String::from_utf8_lossy(agent.as_bytes()).chars().take(AGENT_CHARS).collect();
+    Origin { address: Some(client), agent: agent.map(text), request_id: Some(id.clone()) }
 }
 
 /// Response extension of a page of Palisade's own: the shield writes a Content-Security-Policy

@@ -59,10 +59,17 @@ const HARMLESS: &[&str] = &["x-user-agent"];
 /// Names under which clients claim a tenant (ACC-3).
 const TENANT: &[&str] = &["tenant-id", "x-tenant", "x-tenant-id", "x-tenantid"];
 
+/// What reserved names begin with.
+const FIRST: &[u8] = b"cfprstx";
+
 /// Whether only Palisade may set this request header.
 #[must_use]
 pub fn is_reserved(name: &HeaderName) -> bool {
     let name = name.as_str();
+    // Most names begin with a letter that no reserved one begins with.
+    if !name.bytes().next().is_some_and(|first| FIRST.contains(&first)) {
+        return false;
+    }
     let is = |known: &&str| same(name, known);
     (PREFIXES.iter().any(|prefix| name.get(..prefix.len()).is_some_and(|start| same(start, prefix)))
         && !HARMLESS.iter().any(is))
@@ -125,6 +132,13 @@ mod tests {
             "X-Remote-Group",
         ] {
             assert!(is_reserved(&HeaderName::try_from(name).unwrap()), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_reserved_name_begins_otherwise() {
+        for name in PREFIXES.iter().chain(NAMES).chain(TENANT) {
+            assert!(FIRST.contains(&name.as_bytes()[0]), "{name}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Time, randomness and the environment, handed in rather than reached for.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -113,12 +114,41 @@ pub trait Entropy: Send + Sync + 'static {
 pub struct NoEntropy;
 
 /// The operating system's generator, through aws-lc.
+///
+/// Identifiers (16 bytes and less) come from a stock of each thread, since a request needs one and the generator
+/// takes longer than all else that is done for it. Longer values, secrets among them, are drawn each for itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemEntropy;
 
+/// Random bytes in stock, and how many of them are left.
+struct Stock {
+    bytes: [u8; 1024],
+    left: usize,
+}
+
+thread_local! {
+    static STOCK: RefCell<Stock> = const { RefCell::new(Stock { bytes: [0; 1024], left: 0 }) };
+}
+
 impl Entropy for SystemEntropy {
     fn fill(&self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        aws_lc_rs::rand::fill(out).map_err(|_| NoEntropy)
+        let draw = |out: &mut [u8]| aws_lc_rs::rand::fill(out).map_err(|_| NoEntropy);
+        if out.len() > 16 {
+            return draw(out);
+        }
+        STOCK.with_borrow_mut(|stock| {
+            if stock.left < out.len() {
+                stock.left = 0;
+                draw(&mut stock.bytes)?;
+                stock.left = stock.bytes.len();
+            }
+            let from = stock.left - out.len();
+            let taken = stock.bytes.get_mut(from..stock.left).ok_or(NoEntropy)?;
+            out.copy_from_slice(taken);
+            taken.fill(0);
+            stock.left = from;
+            Ok(())
+        })
     }
 }
 
@@ -238,6 +268,16 @@ mod tests {
     #[test]
     fn a_timestamp_reads_as_rfc_3339() {
         assert_eq!(Timestamp::from_micros(1_700_000_000_123_456).to_string(), "2023-11-14T22:13:20.123456Z");
+    }
+
+    #[test]
+    fn no_bytes_are_handed_out_twice() {
+        let mut seen = std::collections::HashSet::new();
+        for length in (0..4000).map(|n| 8 + n % 25) {
+            let mut bytes = vec![0; length];
+            SystemEntropy.fill(&mut bytes).unwrap();
+            assert!(seen.insert(bytes[..8].to_vec()));
+        }
     }
 
     #[test]

@@ -22,7 +22,8 @@ impl Access {
         {
             return Ok(Some(principal));
         }
-        self.session_in_store(&digest, now).await
+        // Boxed, like all that few requests need: what every request carries along stays small.
+        Box::pin(self.session_in_store(&digest, now)).await
     }
 
     async fn session_in_store(
@@ -59,7 +60,7 @@ impl Access {
         let invalid = |why: &'static str| Refusal::new(Denial::CredentialInvalid, why);
         let named = parts.signer.verify(token, now).map_err(invalid)?;
         let reading = parts.live.reading();
-        let user = self.store().family_live(named.family).await.map_err(unknowable)?;
+        let user = Box::pin(self.store().family_live(named.family)).await.map_err(unknowable)?;
         let user = user.ok_or_else(|| invalid("token was revoked"))?;
         if user.id != named.user || !user.enabled {
             return Err(invalid("token of another or a disabled user"));

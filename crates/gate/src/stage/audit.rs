@@ -34,7 +34,7 @@ pub(crate) async fn record_change(gate: &Gate, course: &Course, route: &Route) -
         return Ok(());
     }
     let mut row = AuditEvent::new(Action::RequestChanged, "request", route.path.as_str())
-        .from(&course.origin)
+        .from(&course.origin())
         .change("method", Value::Null, course.method.as_str())
         .change("path", Value::Null, mask::path(course.uri.path()));
     if let Some(principal) = &course.principal {
@@ -42,7 +42,7 @@ pub(crate) async fn record_change(gate: &Gate, course: &Course, route: &Route) -
         row.email = Some(authorize::name(principal));
         row.tenant = principal.tenant().cloned();
     }
-    gate.parts().trail.record(row).await
+    Box::pin(gate.parts().trail.record(row)).await
 }
 
 /// How an answer ended.

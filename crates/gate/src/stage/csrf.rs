@@ -186,7 +186,8 @@ async fn check(
     if take_header(csrf, &accepts, request.headers_mut()) {
         return Ok(());
     }
-    let (search, seen) = peek::find(std::mem::take(request), &csrf.field, peek::LIMIT, &accepts).await;
+    let look = peek::find(std::mem::take(request), &csrf.field, peek::LIMIT, &accepts);
+    let (search, seen) = Box::pin(look).await;
     *request = seen;
     let why = match search {
         Search::Accepted => return Ok(()),

@@ -10,7 +10,6 @@ use axum::body::Body;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, Method, Request};
 use http_body::Body as _;
-use palisade_model::audit::Origin;
 use palisade_model::{ClientAddress, Denial, Refusal, RequestId};
 use palisade_policy::section::route::{Found, Methods, Route};
 
@@ -25,9 +24,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Headers that ask for another method than the request line does, in the spelling that
 /// [`identity_headers::same`] folds to.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
-
-/// So much of a User-Agent is kept.
-const AGENT_CHARS: usize = 256;
 
 /// Opens the course of a request: its id, its sender and how the sender likes to be told no.
 pub(crate) fn receive(gate: &Gate, request: &Request<Body>) -> Course {
@@ -46,11 +42,8 @@ pub(crate) fn receive(gate: &Gate, request: &Request<Body>) -> Course {
     let id = proxy_id(trusted, headers)
         .or_else(|| RequestId::generate(gate.parts().world.entropy.as_ref()).ok())
         .unwrap_or_else(RequestId::unknown);
-    let agent = headers
-        .get(USER_AGENT)
-        .map(|agent| String::from_utf8_lossy(agent.as_bytes()).chars().take(AGENT_CHARS).collect());
     Course {
-        origin: Origin { address: peer.map(|_| client), agent, request_id: Some(id.clone()) },
+        agent: headers.get(USER_AGENT).cloned(),
         id,
         client,
         secure: seen.as_ref().and_then(|seen| seen.secure).unwrap_or(peer.is_some_and(|peer| peer.secure)),

@@ -75,11 +75,13 @@ impl Services {
                 Some(Allowed(permit)) => self.upstreams.handle(request, route, &exchange, &permit).await,
                 None => ungated(),
             },
-            Target::Service(Service::Identity) => match self.identity.clone().oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
-            Target::Service(Service::Health) => self.health.answer(request.uri().path()).await,
+            Target::Service(Service::Identity) => {
+                match Box::pin(self.identity.clone().oneshot(request)).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+            Target::Service(Service::Health) => Box::pin(self.health.answer(request.uri().path())).await,
             Target::Service(Service::Keys) => keys::answer(&self.access),
             Target::Service(Service::Assets) => assets::answer(request.uri().path()),
         }

@@ -88,13 +88,9 @@ fn permission(rules: &Cors) -> Response<Body> {
     response
 }
 
-/// Takes off what the application says of cross-origin requests.
-pub(crate) fn remove(headers: &mut HeaderMap) {
-    let own: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
-    for name in own {
-        headers.remove(name);
-    }
+/// Whether an application says something of cross-origin requests with this header: that is the policy's to say.
+pub(super) fn is_answer(name: &HeaderName) -> bool {
+    name.as_str().starts_with("access-control-")
 }
 
 /// Writes what the policy says of them onto an answer.

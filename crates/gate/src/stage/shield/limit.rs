@@ -65,7 +65,7 @@ pub(crate) async fn by_principal(
                 Via::Session(id) => gate.limits().key(limit, b"session", id.0.as_bytes()),
                 Via::Token(id) => gate.limits().key(limit, b"family", id.0.as_bytes()),
             }),
-            LimitBy::Field(name) => field(request, name)
+            LimitBy::Field(name) => Box::pin(field(request, name))
                 .await?
                 .map(|value| gate.limits().key(limit, b"field", value.trim().to_lowercase().as_bytes())),
         };

@@ -49,7 +49,7 @@ pub(super) async fn change_password(
         intake.skip("username");
     }
     let outcome = match intake.finish() {
-        Ok(()) => desk.access.change_password(principal, &current, &password, &exchange.origin).await,
+        Ok(()) => desk.access.change_password(principal, &current, &password, &exchange.origin()).await,
         Err(refusal) => Err(refusal),
     };
     match (outcome, intake.speech) {
@@ -76,7 +76,7 @@ pub(super) async fn end_sessions(
     let which = intake.required("session", "Name a session, or 'others'.");
     intake.finish()?;
     let done = if which.expose() == "others" {
-        desk.access.end_other_sessions(principal, &exchange.origin).await?;
+        desk.access.end_other_sessions(principal, &exchange.origin()).await?;
         "/account?done=sessions"
     } else {
         let id = SessionId::parse(which.expose()).ok_or_else(|| {
@@ -85,7 +85,7 @@ pub(super) async fn end_sessions(
                 message: "Name a session, or 'others'.".into(),
             }])
         })?;
-        desk.access.end_session(principal, id, &exchange.origin).await?;
+        desk.access.end_session(principal, id, &exchange.origin()).await?;
         "/account?done=session"
     };
     Ok(match intake.speech {

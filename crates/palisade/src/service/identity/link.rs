@@ -39,7 +39,7 @@ pub(super) async fn submit(
     intake.skip(&desk.policy.csrf.field);
     let password = intake.required("password", "Enter a new password.");
     let outcome = match intake.finish() {
-        Ok(()) => desk.access.redeem_link(&token, &password, &exchange.origin).await,
+        Ok(()) => desk.access.redeem_link(&token, &password, &exchange.origin()).await,
         Err(refusal) => Err(refusal),
     };
     match outcome {

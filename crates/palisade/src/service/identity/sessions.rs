@@ -58,7 +58,7 @@ pub(super) async fn end(
     Path(id): Path<String>,
 ) -> Answer {
     let id = SessionId::parse(&id).ok_or(Denial::RouteUnknown)?;
-    if desk.access.end_session(somebody(&permit)?, id, &exchange.origin).await? {
+    if desk.access.end_session(somebody(&permit)?, id, &exchange.origin()).await? {
         Ok(reply::done())
     } else {
         Err(Denial::RouteUnknown.into())
@@ -71,6 +71,6 @@ pub(super) async fn end_others(
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
 ) -> Answer {
-    let ended = desk.access.end_other_sessions(somebody(&permit)?, &exchange.origin).await?;
+    let ended = desk.access.end_other_sessions(somebody(&permit)?, &exchange.origin()).await?;
     Ok(reply::json(200, &json!({ "ended": ended })))
 }

@@ -68,7 +68,7 @@ pub(super) async fn submit(
     };
     let wish = wish.as_ref().map(|path| path.expose());
     let former = permit.principal();
-    let origin = &exchange.origin;
+    let origin = &exchange.origin();
     if !session {
         checked?;
         let issued = desk.access.sign_in_tokens(login.expose(), &password, origin).await?;

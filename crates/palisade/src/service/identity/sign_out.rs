@@ -38,7 +38,7 @@ pub(super) async fn program(
 
 async fn end(desk: &Desk, permit: &palisade_access::Permit, exchange: &Exchange) -> Result<(), Refusal> {
     let principal = permit.principal().ok_or(Denial::SignInRequired)?;
-    desk.access.sign_out(principal, &exchange.origin).await
+    desk.access.sign_out(principal, &exchange.origin()).await
 }
 
 fn leave(desk: &Desk, mut response: Response<Body>) -> Response<Body> {

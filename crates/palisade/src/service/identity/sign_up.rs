@@ -70,14 +70,14 @@ pub(super) async fn submit(
                 email: email.map(str::to_owned),
                 password: password.clone(),
             };
-            desk.access.sign_up(wanted, &exchange.origin).await
+            desk.access.sign_up(wanted, &exchange.origin()).await
         }
         Err(refusal) => Err(refusal),
     };
     match (outcome, intake.speech) {
         (Ok(_), Speech::Form) => {
             let new =
-                desk.access.sign_in(name.expose(), &password, &exchange.origin, permit.principal()).await?;
+                desk.access.sign_in(name.expose(), &password, &exchange.origin(), permit.principal()).await?;
             let onward = reply::see_other(reply::destination(&desk, wish));
             Ok(reply::begin(&desk, &new, onward))
         }

@@ -28,7 +28,7 @@ pub(super) async fn refresh(
     }
     let token = intake.required("refresh_token", "Send the refresh token.");
     intake.finish()?;
-    let tokens = desk.access.refresh(token.expose(), &exchange.origin).await?;
+    let tokens = desk.access.refresh(token.expose(), &exchange.origin()).await?;
     Ok(issued(&tokens))
 }
 

@@ -175,7 +175,7 @@ mod tests {
             host: "app.example".to_owned(),
             route: 0,
             started: palisade_model::Timestamp::from_secs(0),
-            origin: palisade_model::audit::Origin::default(),
+            agent: None,
         };
         let told = |host: Option<&'static str>, own: Option<&'static str>| {
             let mut headers = HeaderMap::new();

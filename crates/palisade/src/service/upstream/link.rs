@@ -21,9 +21,6 @@ use tokio::time::timeout;
 use super::failure::Failure;
 use super::outgoing::Outgoing;
 
-/// More header fields than this in an answer make it invalid.
-const ANSWER_HEADERS: usize = 256;
-
 /// A connection over which one request at a time can go.
 pub(super) struct Link {
     sender: SendRequest<Outgoing>,
@@ -51,7 +48,6 @@ impl Link {
         };
         stream.set_nodelay(true).map_err(Failure::Unreachable)?;
         let (sender, connection) = Builder::new()
-            .max_headers(ANSWER_HEADERS)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Failure::Invalid(Some(error)))?;

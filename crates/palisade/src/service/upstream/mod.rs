@@ -15,7 +15,7 @@ mod pool;
 mod websocket;
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +62,16 @@ struct Application {
     host: Option<HeaderValue>,
     identity: IdentityHeaders,
     assertion: bool,
+}
+
+/// A request that is ready for its application.
+struct Errand<'a> {
+    application: &'a Application,
+    request: Request<Outgoing>,
+    /// How the client's body comes along, if there is one.
+    progress: Option<Progress>,
+    /// The client's connection, if the application may take it over.
+    client: Option<OnUpgrade>,
 }
 
 impl Application {
@@ -113,6 +123,30 @@ impl Upstreams {
         exchange: &Exchange,
         permit: &Permit,
     ) -> Result<Response<Body>, Refusal> {
+        let errand = self.prepare(request, route, exchange, permit)?;
+        let Errand { application, progress, client, request } = errand;
+        let send = pin!(application.pool.send(request));
+        let (response, lease) = within(route.timeout, progress.as_ref(), send).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(answer(response, lease));
+        }
+        let Some(client) = client else { return Err(Failure::Switched.into()) };
+        let ends = websocket::Ends {
+            id: exchange.id.clone(),
+            stopping: self.stopping.subscribe(),
+            lives: self.liveness(permit.principal().cloned()),
+        };
+        Ok(Box::pin(websocket::join(response, lease, client, ends)).await?)
+    }
+
+    /// Makes the request that the application gets.
+    fn prepare(
+        &self,
+        request: Request<Body>,
+        route: &Route,
+        exchange: &Exchange,
+        permit: &Permit,
+    ) -> Result<Errand<'_>, Refusal> {
         let Some(Some((index, rewrite))) = self.rewrites.get(route.index) else {
             return Err(no_application());
         };
@@ -137,19 +171,7 @@ impl Upstreams {
         let body = Outgoing::new(body);
         let progress = body.progress();
         forward::frame(&mut parts.headers, progress.is_some());
-
-        let send = application.pool.send(Request::from_parts(parts, body));
-        let (response, lease) = within(route.timeout, progress.as_ref(), send).await?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(answer(response, lease));
-        }
-        let Some(client) = client else { return Err(Failure::Switched.into()) };
-        let ends = websocket::Ends {
-            id: exchange.id.clone(),
-            stopping: self.stopping.subscribe(),
-            lives: self.liveness(permit.principal().cloned()),
-        };
-        Ok(websocket::join(response, lease, client, ends).await?)
+        Ok(Errand { application, progress, client, request: Request::from_parts(parts, body) })
     }
 
     /// The client's connection, if this request may take it over as a WebSocket. Elsewhere the wish to upgrade is
@@ -195,7 +217,7 @@ impl Upstreams {
     fn liveness(
         &self,
         principal: Option<Principal>,
-    ) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync + 'static {
+    ) -> impl Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync + 'static {
         let access = self.access.clone();
         move || {
             let (access, principal) = (access.clone(), principal.clone());
@@ -235,9 +257,8 @@ fn no_application() -> Refusal {
 async fn within(
     limit: Duration,
     progress: Option<&Progress>,
-    send: impl Future<Output = Result<(Response<Incoming>, Lease), Failure>>,
+    mut send: Pin<&mut impl Future<Output = Result<(Response<Incoming>, Lease), Failure>>>,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
-    let mut send = pin!(send);
     let mut wait = limit;
     loop {
         match timeout(wait, &mut send).await {

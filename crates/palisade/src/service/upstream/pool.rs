@@ -59,18 +59,19 @@ impl Pool {
         mut request: Request<Outgoing>,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let lease = self.slot().await?;
-        while let Some(mut link) = self.take_idle() {
+        loop {
+            let idle = self.take_idle();
+            let fresh = idle.is_none();
+            let mut link = match idle {
+                Some(link) => link,
+                None => Box::new(Box::pin(Link::open(&self.authority, self.connect_timeout)).await?),
+            };
             match link.send(request).await {
                 Sent::Answered(response) => return Ok((response, lease.holding(link))),
                 Sent::Broken(error) => return Err(Failure::Invalid(error)),
+                Sent::Unsent(_) if fresh => return Err(Failure::Invalid(None)),
                 Sent::Unsent(back) => request = back,
             }
-        }
-        let mut link = Box::new(Link::open(&self.authority, self.connect_timeout).await?);
-        match link.send(request).await {
-            Sent::Answered(response) => Ok((response, lease.holding(link))),
-            Sent::Broken(error) => Err(Failure::Invalid(error)),
-            Sent::Unsent(_) => Err(Failure::Invalid(None)),
         }
     }
 
