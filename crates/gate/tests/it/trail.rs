@@ -1,7 +1,8 @@
 //! What is written down: each change before it happens, each end of a request, and nothing secret.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::Once;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -10,7 +11,6 @@ use http_body_util::BodyExt as _;
 use palisade_gate::{Peer, SignedIn};
 use palisade_model::{Denial, Refusal};
 use palisade_store::AuditQuery;
-use parking_lot::Mutex;
 
 use crate::house::{Ask, House};
 
@@ -144,13 +144,36 @@ async fn what_never_became_a_request_is_turned_away_with_a_whole_answer() {
     assert!(text.contains(events[0]["payload"]["request_id"].as_str().unwrap()));
 }
 
-/// A log that a test can read.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this test wrote to the log: a test runs on one thread.
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A log that each test reads for itself. One subscriber serves them all: a scoped one is not asked where another
+/// thread came by first.
+struct Lines;
+
+impl Lines {
+    fn listen() {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let subscriber = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_ansi(false)
+                .with_writer(|| Self)
+                .finish();
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+        });
+    }
+
+    fn so_far() -> String {
+        LINES.with_borrow(|lines| String::from_utf8(lines.clone()).unwrap())
+    }
+}
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -163,15 +186,7 @@ impl Write for Lines {
 // proves: AUD-5, AUD-6, EDGE-4
 #[tokio::test]
 async fn no_secret_reaches_log_events_or_audit() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _log = tracing::subscriber::set_default(subscriber);
-
+    Lines::listen();
     let house = House::usual().await;
     let ann = house.sign_in("ann", &["user"], None).await;
     let token = house.access_token("ann").await;
@@ -196,7 +211,7 @@ async fn no_secret_reaches_log_events_or_audit() {
         ids.push(house.send(ask).await.header("x-request-id").to_owned());
     }
     let rows = house.store.audit_rows(&AuditQuery::default()).await.unwrap();
-    let log = String::from_utf8(lines.0.lock().clone()).unwrap();
+    let log = Lines::so_far();
     let written = format!("{log}{:?}{rows:?}", house.events());
     for secret in
         [ann.as_str(), token.as_str(), link, "short-link", mark, "joe@example.com", "4111111111111111"]
