@@ -92,38 +92,21 @@ impl HttpBody for RequestBody {
     }
 }
 
-/// Reports when it is dropped: the answer is complete, or nobody wants it any more.
-pub(super) enum Ticket {
-    /// To the guard of an HTTP/1 connection.
-    Http1(Arc<Exchanges>),
-    /// To the watch over an HTTP/2 connection.
-    Http2(Ongoing),
-}
+/// Tells the guard of an HTTP/1 connection when it is dropped: the answer is complete, or nobody wants it any more.
+pub(super) struct Ticket(pub(super) Arc<Exchanges>);
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if let Self::Http1(exchanges) = self {
-            exchanges.answered();
-        }
+        self.0.answered();
     }
 }
 
 /// An answer's body.
-pub(super) struct ResponseBody {
-    body: Body,
-    ticket: Ticket,
-}
-
-impl ResponseBody {
-    pub(super) const fn new(body: Body, ticket: Ticket) -> Self {
-        Self { body, ticket }
-    }
-
-    fn unread(&mut self, unread: bool) {
-        if let Ticket::Http2(ongoing) = &mut self.ticket {
-            ongoing.unread(unread);
-        }
-    }
+pub(super) enum ResponseBody {
+    /// With the word to the connection's guard.
+    Http1 { body: Body, _ticket: Ticket },
+    /// In the care of the connection's watch.
+    Http2(Ongoing),
 }
 
 impl HttpBody for ResponseBody {
@@ -131,20 +114,26 @@ impl HttpBody for ResponseBody {
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.unread(false);
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        self.unread(frame.is_some());
-        Poll::Ready(frame)
+        match self.get_mut() {
+            Self::Http1 { body, .. } => Pin::new(body).poll_frame(cx),
+            Self::Http2(ongoing) => ongoing.poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match self {
+            Self::Http1 { body, .. } => body.is_end_stream(),
+            Self::Http2(ongoing) => ongoing.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match self {
+            Self::Http1 { body, .. } => body.size_hint(),
+            Self::Http2(ongoing) => ongoing.size_hint(),
+        }
     }
 }

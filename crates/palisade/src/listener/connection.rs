@@ -155,8 +155,11 @@ fn builder2(limits: &WireLimits) -> http2::Builder<TokioExecutor> {
 /// Ready once an HTTP/2 connection was idle or stalled for too long.
 async fn over(activity: &Activity, limits: &WireLimits) -> Outlook {
     loop {
+        activity.let_go(limits.body_timeout);
         match activity.outlook(limits.idle_timeout, limits.body_timeout) {
-            Outlook::Live(pause) => sleep(pause.max(Duration::from_millis(10))).await,
+            Outlook::Live(pause) => {
+                sleep(pause.min(limits.body_timeout).max(Duration::from_millis(10))).await;
+            }
             outlook => return outlook,
         }
     }

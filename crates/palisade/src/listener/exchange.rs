@@ -25,7 +25,7 @@ pub(super) async fn http1<S: Service>(
     exchanges: Arc<Exchanges>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let ticket = Ticket::Http1(exchanges.clone());
+    let ticket = Ticket(exchanges.clone());
     let (mut parts, body) = request.into_parts();
     let websocket = request::wants_websocket(&parts) && body.is_end_stream();
     if !websocket {
@@ -45,7 +45,7 @@ pub(super) async fn http1<S: Service>(
     if failed || (websocket && response.status() != StatusCode::SWITCHING_PROTOCOLS) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| ResponseBody::new(body, ticket)))
+    Ok(response.map(|body| ResponseBody::Http1 { body, _ticket: ticket }))
 }
 
 /// Answers a request that came over HTTP/2.
@@ -55,7 +55,7 @@ pub(super) async fn http2<S: Service>(
     activity: Arc<Activity>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let ticket = Ticket::Http2(activity.begin());
+    let ongoing = activity.begin();
     let (mut parts, body) = request.into_parts();
     let response = match request::judge(&parts) {
         Ok(()) => {
@@ -64,7 +64,7 @@ pub(super) async fn http2<S: Service>(
         }
         Err(violation) => shared.refuse(peer, &violation.into()).map(Body::from),
     };
-    Ok(response.map(|body| ResponseBody::new(body, ticket)))
+    Ok(response.map(|body| ResponseBody::Http2(ongoing.carry(body))))
 }
 
 /// Asks the service. Says also whether the request's body failed before the answer began.

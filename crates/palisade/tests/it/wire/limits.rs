@@ -65,7 +65,7 @@ async fn a_body_that_pauses_is_a_timeout_and_one_that_flows_is_not() {
     assert_eq!((answer.status, answer.has("connection: close")), (408, true));
     assert_eq!(slow.rest().await, b"");
     let record = server.record(slow.local);
-    assert_eq!(record, Record { seen: vec![], broken: 1, refused: vec![Denial::RequestTimeout] });
+    assert_eq!(record, Record { seen: vec![], broken: 1, let_go: 0, refused: vec![Denial::RequestTimeout] });
 }
 
 // proves: EDGE-5
@@ -97,6 +97,43 @@ async fn a_reader_that_stalls_is_let_go() {
     let mut next = Client::connect(server.address).await;
     next.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(next.answer().await.unwrap().status, 200, "its place is free again");
+}
+
+/// Over HTTP/2 the window is each stream's own: a client that opens none of them keeps what the answer holds (a
+/// connection to the application) and the socket never stalls, as other streams on it go on.
+// proves: EDGE-5
+#[tokio::test]
+async fn an_http2_stream_that_is_not_read_holds_nothing_for_long() {
+    use http_body_util::{BodyExt as _, Empty};
+    let server = Server::start(limits()).await;
+    let connect = async |window: u32| {
+        let socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+        let local = socket.local_addr().unwrap();
+        let mut builder = hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+        builder.initial_stream_window_size(window);
+        let (sender, connection) = builder.handshake(hyper_util::rt::TokioIo::new(socket)).await.unwrap();
+        tokio::spawn(connection);
+        (sender, local)
+    };
+    let ask = |path: &str| {
+        let uri = format!("http://{}{path}", server.address);
+        http::Request::get(uri).body(Empty::<bytes::Bytes>::new()).unwrap()
+    };
+    let (mut greedy, local) = connect(0).await;
+    let held =
+        [greedy.send_request(ask("/held")).await.unwrap(), greedy.send_request(ask("/held")).await.unwrap()];
+    let begun = Instant::now();
+    while server.record(local).let_go < held.len() {
+        assert!(begun.elapsed() < limits().body_timeout * 4, "answers that nobody reads are kept");
+        sleep(limits().body_timeout / 4).await;
+        assert_eq!(greedy.send_request(ask("/other")).await.unwrap().status(), 200);
+    }
+    assert!(begun.elapsed() >= limits().body_timeout, "a short pause is no reason");
+    // Who reads gets all of it, and the end.
+    let (mut honest, _) = connect(65_535).await;
+    let whole = honest.send_request(ask("/held")).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(whole.to_bytes(), "heldheldheld");
+    drop(held);
 }
 
 // proves: EDGE-5

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -38,6 +40,8 @@ pub struct Record {
     pub seen: Vec<String>,
     /// Requests whose body failed.
     pub broken: usize,
+    /// Answers of `/held` that were let go.
+    pub let_go: usize,
     /// Refusals outside the service.
     pub refused: Vec<Denial>,
 }
@@ -97,7 +101,7 @@ impl Server {
 /// Notes the request down, and answers with the note.
 ///
 /// `/slow/N` waits so many milliseconds; `/unread` does not read the body; `/big/N` answers with so many bytes;
-/// `/socket` agrees to any upgrade.
+/// `/held` notes when its answer is let go; `/socket` agrees to any upgrade.
 async fn answer(
     records: Arc<Mutex<HashMap<SocketAddr, Record>>>,
     mut request: Request<Body>,
@@ -127,10 +131,40 @@ async fn answer(
     if let Some(bytes) = number("/big/") {
         return Response::new(Body::from(vec![b'x'; usize::try_from(bytes).unwrap()]));
     }
+    if path == "/held" {
+        return Response::new(Body::new(Held { records, peer: peer.address, left: 3 }));
+    }
     if path == "/socket" {
         return switch(upgrade);
     }
     Response::new(Body::from(note))
+}
+
+/// An answer that holds something dear, as a connection to an application.
+struct Held {
+    records: Arc<Mutex<HashMap<SocketAddr, Record>>>,
+    peer: SocketAddr,
+    left: usize,
+}
+
+impl http_body::Body for Held {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(None) };
+        self.left = left;
+        Poll::Ready(Some(Ok(http_body::Frame::data("held".into()))))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.records.lock().unwrap().entry(self.peer).or_default().let_go += 1;
+    }
 }
 
 fn status(status: StatusCode) -> Response<Body> {
