@@ -245,4 +245,24 @@ mod tests {
         let odd = [("x-forwarded-for", "198.51.100.1"), ("x-forwarded-proto", "gopher")];
         assert_eq!(read_lines("10.0.0.1", 1, &odd).secure, None);
     }
+
+    proptest::proptest! {
+        // Whatever a client writes in front, in however many lines and in either header, the proxy's own entry decides.
+        // proves: EDGE-3
+        #[test]
+        fn nothing_that_a_client_writes_moves_it(
+            junk in proptest::collection::vec("[ -~]{0,40}", 0..4),
+            hops in 1..6_usize,
+        ) {
+            let own = "198.51.100.1";
+            let mut lines: Vec<(&'static str, &str)> = junk.iter().map(|line| ("x-forwarded-for", line.as_str())).collect();
+            proptest::prop_assert_eq!(read_lines("203.0.113.9", hops, &lines).client, known("203.0.113.9"));
+            lines.push(("x-forwarded-for", own));
+            proptest::prop_assert_eq!(read_lines("10.0.0.1", hops, &lines).client, known(own));
+            let appended = format!("{}, {own}", junk.join(", "));
+            proptest::prop_assert_eq!(read_lines("10.0.0.1", hops, &[("x-forwarded-for", &appended)]).client, known(own));
+            let elements = format!("{}, for={own}", junk.join(", "));
+            proptest::prop_assert_eq!(read_lines("10.0.0.1", hops, &[("forwarded", &elements)]).client, known(own));
+        }
+    }
 }

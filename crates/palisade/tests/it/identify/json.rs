@@ -243,3 +243,31 @@ async fn without_a_credential_nothing_is_told() {
         assert_eq!(refused.json()["code"], "authorize.sign_in", "{path}");
     }
 }
+
+// proves: CSRF-2
+#[tokio::test]
+async fn a_script_copies_the_readable_cookie_into_the_header_and_sign_out_takes_both_cookies_back() {
+    let policy = format!("[csrf]\ncookie = \"csrf_token\"\n{}", open(&Upstream::plain().await, "9/minute"));
+    let site = Site::start(&policy).await;
+    register(&site, "eva").await;
+    let mut client = site.client();
+    let own = format!("http://{}", site.address);
+    let body = json!({ "login": "eva", "password": PASSWORD, "session": true });
+    let done = post(&mut client, "/api/v1/auth/login", &[("origin", &own)], &body).await;
+    let set: Vec<_> = done.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    assert_eq!(set.len(), 2, "{set:?}");
+    let readable: Vec<_> = set.iter().filter(|line| !line.contains("HttpOnly")).collect();
+    assert_eq!(readable.len(), 1, "{set:?}");
+    let value = readable[0].strip_prefix("csrf_token=").unwrap().split_once(';').unwrap().0.to_owned();
+
+    for wrong in ["", "x", &value.to_uppercase()] {
+        let headers = [("origin", own.as_str()), ("x-csrf-token", wrong)];
+        let refused = post(&mut client, "/api/v1/auth/logout", &headers, &json!({})).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{wrong:?}");
+    }
+    let headers = [("origin", own.as_str()), ("x-csrf-token", value.as_str())];
+    let out = post(&mut client, "/api/v1/auth/logout", &headers, &json!({})).await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT, "{}", out.text());
+    let gone: Vec<_> = out.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    assert!(gone.len() == 2 && gone.iter().all(|line| line.contains("=; Path=/; Max-Age=0")), "{gone:?}");
+}

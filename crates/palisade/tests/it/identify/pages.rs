@@ -4,8 +4,8 @@ use http::{Method, StatusCode};
 use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
 
-use super::{FORM, HTML, encoded, post, site};
-use crate::support::{Answer, Client, PASSWORD, Site};
+use super::{FORM, HTML, encoded, open, post, site};
+use crate::support::{Answer, Client, PASSWORD, Site, Upstream};
 
 /// The token in the account page's forms.
 async fn csrf(client: &mut Client) -> String {
@@ -360,4 +360,33 @@ async fn every_input_that_people_see_has_a_label_and_no_page_needs_a_script() {
         }
     }
     assert_eq!(otto.get("/account").await.status, StatusCode::OK);
+}
+
+// proves: ID-2
+#[tokio::test]
+async fn a_password_that_has_run_out_opens_the_account_and_nothing_else_until_it_is_changed() {
+    let (still, clock) = palisade_model::World::still(palisade_model::Timestamp::from_secs(1_780_000_000));
+    let world = palisade_model::World { clock: still.clock, ..palisade_model::World::real() };
+    let upstream = Upstream::plain().await;
+    let rest = open(&upstream, "1000/minute").replace("read = \"public\"", "read = \"user\"");
+    let site = Site::start_in(world, &format!("[identify.passwords]\nmax_age = \"90d\"\n{rest}")).await;
+    user(&site, "eva").await;
+    clock.advance(std::time::Duration::from_secs(91 * 86_400));
+    let mut client = site.client();
+    let done = post(&site, &mut client, "/auth/login", &[("login", "eva"), ("password", PASSWORD)]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    let refused = client.send(Method::GET, "/orders", &[HTML], "").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.text().contains("href=\"/account\""), "the way out is shown: {}", refused.text());
+    let account = client.send(Method::GET, "/account", &[HTML], "").await;
+    assert!(account.text().contains("Your password has run out."), "{}", account.text());
+    assert_eq!(upstream.received().len(), 0);
+
+    let token = csrf(&mut client).await;
+    let new = "another-Harb0ur&crane";
+    let fields = [("old_password", PASSWORD), ("new_password", new), ("csrf_token", &token)];
+    let done = post(&site, &mut client, "/account/password", &fields).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    assert_eq!(client.get("/orders").await.status, StatusCode::OK);
+    assert!(!client.send(Method::GET, "/account", &[HTML], "").await.text().contains("run out"));
 }
