@@ -68,6 +68,9 @@ pub(super) struct Question {
     /// Ask for somebody with these roles, without looking into the store
     #[arg(long, value_name = "ROLE", value_delimiter = ',')]
     pub(super) roles: Vec<String>,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 /// `palisade user`.

@@ -49,11 +49,6 @@ impl Context {
         Ok((checked, world(&self.real)))
     }
 
-    /// What the policy's file is called, for people.
-    pub(super) fn policy_name(&self) -> PathBuf {
-        self.policy_file.clone().unwrap_or_else(|| PathBuf::from(FILE))
-    }
-
     /// Whether there is no policy, so that the development default stands in for one.
     pub(super) fn by_default(&self) -> bool {
         self.policy_file.is_none() && !Path::new(FILE).exists()

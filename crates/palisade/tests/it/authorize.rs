@@ -87,7 +87,7 @@ async fn explain_says_beforehand_what_happens_then() {
                 .unwrap();
             let said = String::from_utf8(output.stdout).unwrap();
             let verdict =
-                if expected == 200 { "It passes.".to_owned() } else { format!("It is refused: {expected}") };
+                if expected == 200 { "It passes".to_owned() } else { format!("It is refused: {expected}") };
             assert!(said.contains(&verdict), "{method} {path} {who:?}: {said}");
             assert_eq!(output.status.code(), Some(i32::from(expected != 200)));
         }

@@ -114,18 +114,22 @@ fn explain_says_which_stages_a_request_meets() {
     let text = expect(1, folder.path(), &["explain", "post", "/orders/7?x=1", "--roles", "user"]);
     assert_eq!(
         text,
-        "POST /orders/7 as somebody with user
+        "POST /orders/7 as somebody, with the roles: user
 
-  edge       the route /orders/{*rest} has it (palisade.toml:9)
-  shield     counts against default (600 a minute by address)
-  csrf       with a session cookie, the session's token and an own Origin are needed
-  authorize  writing needs the role manager: not held
+  edge       row `/orders/{*rest}` (line 9), which takes GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS
+  shield     counted by `default` (600/minute by address); a body of at most 10MiB; pages of this site alone may ask
+  identify   somebody, by a session cookie or an access token
+  csrf       with a cookie, the session's token and an Origin of this site; with an access token, nothing
+  authorize  writing is for manager, and somebody has no such role
 
-It is refused: 403 Forbidden (authorize.role).
+It is refused: 403 authorize.role.
 ",
     );
     let text = expect(0, folder.path(), &["explain", "POST", "/orders/7", "--roles", "admin"]);
-    assert!(text.contains("needs the role manager: held") && text.ends_with("It passes.\n"), "{text}");
+    assert!(text.contains("has it by the role admin") && text.contains("It passes, as long as"), "{text}");
+    let json = expect(1, folder.path(), &["explain", "GET", "/orders/7", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["verdict"]["refused"]["status"], &json["line"]), (&401.into(), &9.into()), "{json}");
     for (arguments, code) in [
         (["GET", "/orders/7"], "authorize.sign_in"),
         (["GET", "/nowhere"], "edge.route"),
@@ -201,7 +205,7 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
 
     expect(0, at, &["user", "set-roles", "eva", "user,admin"]);
     assert_eq!(show("eva")["roles"], serde_json::json!(["user", "admin"]));
-    assert!(expect(0, at, &["explain", "POST", "/orders/7", "--as", "eva"]).contains("It passes."));
+    assert!(expect(0, at, &["explain", "POST", "/orders/7", "--as", "eva"]).contains("It passes"));
     expect(0, at, &["user", "disable", "eva"]);
     assert_eq!(show("eva")["enabled"], false);
     assert!(expect(1, at, &["explain", "POST", "/orders/7", "--as", "eva"]).contains("disabled"));

@@ -21,9 +21,9 @@ impl fmt::Display for Explanation {
             writeln!(f, "  {:<10} {}", step.stage, step.does)?;
         }
         match &self.verdict {
-            Verdict::LetIn { provided } if provided.is_empty() => writeln!(f, "\nlet in"),
-            Verdict::LetIn { provided } => writeln!(f, "\nlet in, as long as {}", provided.join(" and ")),
-            Verdict::Refused { status, code, .. } => writeln!(f, "\nrefused: {status} {code}"),
+            Verdict::LetIn { provided } if provided.is_empty() => write!(f, "\nIt passes."),
+            Verdict::LetIn { provided } => write!(f, "\nIt passes, as long as {}.", provided.join(" and ")),
+            Verdict::Refused { status, code, .. } => write!(f, "\nIt is refused: {status} {code}."),
         }
     }
 }
