@@ -37,7 +37,8 @@ impl Access {
         if let Some(former) = former
             && let Via::Session(id) = former.via()
         {
-            self.end(id, former.user(), Action::SessionRevoked, origin).await?;
+            let row = about(Action::SessionRevoked, "session", &id, former, origin);
+            self.end(id, former.user(), row).await?;
         }
         Ok(session)
     }
@@ -68,7 +69,7 @@ impl Access {
             self.revoke_user(user.id);
         }
         if !self.still_holds(user).await? {
-            self.end(id, user.id, Action::SessionRevoked, origin).await?;
+            self.end(id, user.id, entry(Action::SessionRevoked, "session", &id, user, origin)).await?;
             return Err(self.failed(Some(user), origin).await);
         }
         let principal = Principal::of_session(user, id, session.digest, self.policy());
@@ -83,7 +84,8 @@ impl Access {
     pub async fn sign_out(&self, principal: &Principal, origin: &Origin) -> Result<(), Refusal> {
         match principal.via() {
             Via::Session(id) => {
-                self.end(id, principal.user(), Action::SignedOut, origin).await?;
+                let row = about(Action::SignedOut, "session", &id, principal, origin);
+                self.end(id, principal.user(), row).await?;
             }
             Via::Token(family) => {
                 let row = about(Action::TokenRevoked, "family", &family, principal, origin);
@@ -115,7 +117,8 @@ impl Access {
         session: SessionId,
         origin: &Origin,
     ) -> Result<bool, Refusal> {
-        self.end(session, principal.user(), Action::SessionRevoked, origin).await
+        let row = about(Action::SessionRevoked, "session", &session, principal, origin);
+        self.end(session, principal.user(), row).await
     }
 
     /// Ends all of the principal's sessions but the one that asks. Gives their number.
@@ -134,14 +137,7 @@ impl Access {
         Ok(ended)
     }
 
-    pub(crate) async fn end(
-        &self,
-        session: SessionId,
-        user: UserId,
-        action: Action,
-        origin: &Origin,
-    ) -> Result<bool, Refusal> {
-        let row = AuditEvent::new(action, "session", session.to_string()).by(user).from(origin);
+    async fn end(&self, session: SessionId, user: UserId, row: AuditEvent) -> Result<bool, Refusal> {
         let ended = self.store().end_session(session, user, vec![row]).await.map_err(unchanged)?;
         self.revoke(&[Subject::Session(session)]);
         Ok(ended)

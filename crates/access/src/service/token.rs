@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_model::audit::Origin;
 use palisade_model::id::FamilyId;
-use palisade_model::{Action, AuditEvent, Denial, Refusal, Secret, Token};
+use palisade_model::{Action, Denial, Refusal, Secret, Token};
 use palisade_store::{RefreshToken, Rotation, StoreError, Subject, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
@@ -78,9 +78,9 @@ impl Access {
             self.0.successors.of(&token).ok_or_else(|| Refusal::new(Denial::Internal, "no successor"))?;
         let known = self.store().refresh_token(&token.digest()).await.map_err(unknowable)?;
         let known = known.ok_or_else(|| invalid("refresh token is unknown"))?;
-        let row = |action| {
-            vec![AuditEvent::new(action, "family", known.family.to_string()).by(known.user).from(origin)]
-        };
+        let user = self.store().user(known.user).await.map_err(unknowable)?;
+        let user = user.ok_or_else(|| invalid("refresh token of nobody"))?;
+        let row = |action| vec![entry(action, "family", &known.family, &user, origin)];
         let (now, policy) = (self.now(), &self.policy().identify.tokens);
         let rotated = self
             .store()

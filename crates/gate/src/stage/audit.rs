@@ -113,12 +113,8 @@ impl Watch {
         self.gate.policy().routes.rows.get(self.course.route?)
     }
 
-    /// The path as logs may show it: Palisade's own carry tokens, so their pattern stands for them.
     fn path(&self) -> String {
-        match self.route() {
-            Some(route) if matches!(route.target, Target::Service(_)) => route.path.clone(),
-            _ => mask::path(self.course.uri.path()),
-        }
+        mask::shown(self.route(), self.course.uri.path())
     }
 
     /// Sends the answer off, and stays with it.

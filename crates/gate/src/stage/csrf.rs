@@ -20,6 +20,7 @@ use crate::course::Course;
 use crate::forms::{self, Page};
 use crate::gate::Gate;
 use crate::peek::{self, Search};
+use crate::trail::mask;
 use origin::{Evidence, Trusted, origin_of};
 
 /// Refuses a request that may be forged.
@@ -65,13 +66,19 @@ fn accepts(gate: &Gate, course: &Course, token: &str) -> bool {
 /// Mode `open` (CSRF-5): what would have been refused is let through and written down.
 fn tolerate(gate: &Gate, course: &Course, route: &Route, refusal: &Refusal) {
     gate.parts().metrics.csrf_tolerated();
-    let event = SecurityEvent::new(gate.parts().world.now(), "csrf_tolerated")
+    let facts = refusal.denial.facts();
+    let mut event = SecurityEvent::new(gate.parts().world.now(), "csrf_tolerated")
         .with("request_id", course.id.as_str())
-        .with("code", refusal.denial.facts().code)
+        .with("stage", facts.stage.name())
+        .with("code", facts.code)
         .with("why", refusal.why.as_ref())
         .with("method", course.method.as_str())
         .with("route", route.path.as_str())
+        .with("path", mask::shown(Some(route), course.uri.path()))
         .with("ip", course.client.to_string());
+    if let Some(principal) = &course.principal {
+        event = event.with("user", principal.user().to_string());
+    }
     gate.parts().trail.event(&event);
 }
 

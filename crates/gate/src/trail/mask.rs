@@ -1,5 +1,10 @@
 //! Paths as they may stand in logs and trails (AUD-5).
 
+use std::borrow::Cow;
+
+use palisade_policy::section::route::{Route, Target};
+use percent_encoding::percent_decode_str;
+
 /// A longer path is cut: what a scanner sends must not fill a log.
 const PATH_CHARS: usize = 200;
 
@@ -8,6 +13,15 @@ const TOKEN_CHARS: usize = 24;
 
 /// From this length on, digits alone may be a card's number.
 const CARD_DIGITS: usize = 12;
+
+/// The path of a request on this route as logs may show it: Palisade's own carry tokens, so their pattern stands for
+/// them.
+pub(crate) fn shown(route: Option<&Route>, written: &str) -> String {
+    match route {
+        Some(route) if matches!(route.target, Target::Service(_)) => route.path.clone(),
+        _ => path(written),
+    }
+}
 
 /// The path with `***` in place of segments that may be tokens, e-mail addresses or card numbers.
 pub(crate) fn path(path: &str) -> String {
@@ -28,24 +42,30 @@ pub(crate) fn path(path: &str) -> String {
 }
 
 fn is_telling(segment: &str) -> bool {
-    let token = segment.len() >= TOKEN_CHARS
-        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~+=:".contains(&byte))
-        && segment.bytes().any(|byte| byte.is_ascii_digit())
-        && segment.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && uuid_like(segment).is_none();
-    let mail = segment.contains('@') || segment.contains("%40");
-    let digits = segment.bytes().filter(u8::is_ascii_digit).count();
-    let card = digits >= CARD_DIGITS
-        && segment.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b'+');
-    token || mail || card
+    // As the application reads it: an encoded character hides nothing.
+    let segment: Cow<'_, [u8]> = percent_decode_str(segment).into();
+    // What else may stand in a segment sets its parts off: `page;jsessionid=...`.
+    let of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~+=:/".contains(byte);
+    let token = segment.split(|byte| !of_token(byte)).any(is_token);
+    let digits = segment.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let card =
+        digits >= CARD_DIGITS && segment.iter().all(|byte| byte.is_ascii_digit() || b"-+ ".contains(byte));
+    token || card || segment.contains(&b'@')
+}
+
+fn is_token(part: &[u8]) -> bool {
+    part.len() >= TOKEN_CHARS
+        && part.iter().any(u8::is_ascii_digit)
+        && part.iter().any(u8::is_ascii_alphabetic)
+        && uuid_like(part).is_none()
 }
 
 /// The five groups of a UUID, if the segment is one: an id, not a secret.
-fn uuid_like(segment: &str) -> Option<()> {
-    let mut groups = segment.split('-');
+fn uuid_like(part: &[u8]) -> Option<()> {
+    let mut groups = part.split(|byte| *byte == b'-');
     for length in [8, 4, 4, 4, 12] {
         let group = groups.next()?;
-        (group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(())?;
+        (group.len() == length && group.iter().all(u8::is_ascii_hexdigit)).then_some(())?;
     }
     groups.next().is_none().then_some(())
 }
@@ -65,6 +85,11 @@ mod tests {
             ("/pay/4111111111111111", "/pay/***"),
             ("/pay/4111-1111-1111-1111", "/pay/***"),
             ("/call/+4915112345678", "/call/***"),
+            ("/call/%2B49%2015112345678", "/call/***"),
+            ("/cart;jsessionid=0123456789ABCDEF01234567", "/***"),
+            ("/reset/Zx81kQ0v5mYt2LwP9aBc7DeF%3D%3D", "/reset/***"),
+            ("/reset/Zx81kQ0v5mYt%2BLwP9aBc7DeF1g", "/reset/***"),
+            ("/caf%C3%A9-menu-in-the-summer", "/caf%C3%A9-menu-in-the-summer"),
             ("/x/0190b3a4-7c1e-7d2f-8a3b-4c5d6e7f8091", "/x/0190b3a4-7c1e-7d2f-8a3b-4c5d6e7f8091"),
             ("/a-rather-long-page-title-without-a-number", "/a-rather-long-page-title-without-a-number"),
             ("/", "/"),

@@ -12,27 +12,33 @@ use crate::identify::encoded;
 use crate::support::{Client, PASSWORD};
 
 /// `palisade serve` in a folder of its own.
-struct Server {
-    folder: TempDir,
+pub struct Server {
+    pub folder: TempDir,
     child: Child,
-    address: SocketAddr,
-    link: String,
+    pub address: SocketAddr,
+    pub link: String,
 }
 
 impl Server {
     /// Starts on a free port and waits until the first administrator's link is printed.
     fn start() -> Self {
+        Self::start_with(&[], "")
+    }
+
+    /// The same with these environment variables and this at the end of its policy.
+    pub fn start_with(environment: &[(&str, &str)], rest: &str) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let policy = format!(
             "[app]\nname = \"Live\"\nbase_url = \"http://{address}\"\n[edge]\nlisten = \"{address}\"\nmetrics_listen = \"off\"\n\
-             [authorize.roles]\nadmin = {{ includes = [\"user\"] }}\nuser = {{}}\n"
+             [authorize.roles]\nadmin = {{ includes = [\"user\"] }}\nuser = {{}}\n{rest}"
         );
         std::fs::write(folder.path().join("palisade.toml"), policy).unwrap();
         let errors = std::fs::File::create(folder.path().join("stderr")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
             .arg("serve")
             .env_clear()
+            .envs(environment.iter().copied())
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .stderr(errors)
@@ -66,8 +72,7 @@ impl Server {
 
     /// Asks it to stop, and gives its exit code and everything that it wrote.
     fn stop(mut self) -> (Option<i32>, String) {
-        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        let status = self.child.wait().unwrap();
+        let code = self.end();
         let mut written = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut written).unwrap();
         let mut folders = vec![self.folder.path().to_owned()];
@@ -81,7 +86,13 @@ impl Server {
                 }
             }
         }
-        (status.code(), written)
+        (code, written)
+    }
+
+    /// Asks it to stop, and gives its exit code.
+    pub fn end(&mut self) -> Option<i32> {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.child.wait().unwrap().code()
     }
 }
 
