@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 /// One request as it came over the wire.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// Request line and header fields, byte for byte, without the blank line.
+    /// Request line and header fields, byte for byte where they are UTF-8, without the blank line.
     pub head: String,
     /// The body, taken out of its framing.
     pub body: Vec<u8>,
@@ -77,6 +77,7 @@ pub struct Upstream {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
     connections: Arc<AtomicUsize>,
+    bytes: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -87,15 +88,16 @@ impl Upstream {
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(AtomicUsize::new(0));
+        let bytes = Arc::new(AtomicUsize::new(0));
         let answer: Arc<Answer> = Arc::new(answer);
-        let (log, count) = (received.clone(), connections.clone());
+        let (log, count, bytes_read) = (received.clone(), connections.clone(), bytes.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, answer.clone(), log.clone()));
+                tokio::spawn(serve(stream, answer.clone(), log.clone(), bytes_read.clone()));
             }
         });
-        Self { address, received, connections, task }
+        Self { address, received, connections, bytes, task }
     }
 
     /// Answers everything with 200 and a short text.
@@ -119,6 +121,11 @@ impl Upstream {
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+
+    /// How many bytes came so far, those of broken requests too.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Upstream {
@@ -127,9 +134,14 @@ impl Drop for Upstream {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Arc<Answer>, log: Arc<Mutex<Vec<Received>>>) {
+async fn serve(
+    mut stream: TcpStream,
+    answer: Arc<Answer>,
+    log: Arc<Mutex<Vec<Received>>>,
+    bytes: Arc<AtomicUsize>,
+) {
     let mut buffer = Vec::new();
-    while let Some(request) = read_request(&mut stream, &mut buffer).await {
+    while let Some(request) = read_request(&mut stream, &mut buffer, &bytes).await {
         let reply = answer(&request);
         log.lock().push(request);
         match reply {
@@ -148,18 +160,18 @@ async fn serve(mut stream: TcpStream, answer: Arc<Answer>, log: Arc<Mutex<Vec<Re
 }
 
 /// Reads one request; `None` when the connection ended. A request that breaks off is not returned.
-async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Received> {
+async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>, bytes: &AtomicUsize) -> Option<Received> {
     let end = loop {
         if let Some(end) = find(buffer, b"\r\n\r\n") {
             break end;
         }
-        fill(stream, buffer).await?;
+        fill(stream, buffer, bytes).await?;
     };
-    let head = String::from_utf8(buffer.drain(..end + 4).take(end).collect()).unwrap();
+    let head = String::from_utf8_lossy(&buffer.drain(..end + 4).take(end).collect::<Vec<u8>>()).into_owned();
     let mut request = Received { head, body: Vec::new() };
     if let Some(length) = request.header("content-length").map(|length| length.parse::<usize>().unwrap()) {
         while buffer.len() < length {
-            fill(stream, buffer).await?;
+            fill(stream, buffer, bytes).await?;
         }
         request.body = buffer.drain(..length).collect();
     } else if request.header("transfer-encoding").is_some() {
@@ -168,11 +180,11 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
                 if let Some(end) = find(buffer, b"\r\n") {
                     break buffer.drain(..end + 2).take(end).collect::<Vec<u8>>();
                 }
-                fill(stream, buffer).await?;
+                fill(stream, buffer, bytes).await?;
             };
             let size = usize::from_str_radix(std::str::from_utf8(&line).unwrap(), 16).unwrap();
             while buffer.len() < size + 2 {
-                fill(stream, buffer).await?;
+                fill(stream, buffer, bytes).await?;
             }
             request.body.extend(buffer.drain(..size));
             assert_eq!(buffer.drain(..2).collect::<Vec<u8>>(), b"\r\n", "trailers are not passed on");
@@ -184,8 +196,9 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
     Some(request)
 }
 
-async fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
+async fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>, bytes: &AtomicUsize) -> Option<()> {
     let count = stream.read_buf(buffer).await.ok()?;
+    bytes.fetch_add(count, Ordering::SeqCst);
     (count > 0).then_some(())
 }
 

@@ -4,6 +4,7 @@
 mod case;
 mod client;
 mod corpus;
+mod end_to_end;
 mod limits;
 mod llhttp;
 mod play;
