@@ -4,11 +4,23 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
+use palisade_model::Denial;
+use tokio::time::{Instant, timeout_at};
+
+use crate::wire::Violation;
+
+/// How long one look may take in all. What is held of a body stays in memory, and a client that sends a byte now and
+/// then would keep it there for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const TOO_SLOW: Violation =
+    Violation { denial: Denial::RequestTimeout, why: "the beginning of the body took too long to arrive" };
 
 type Item = Result<Frame<Bytes>, axum::Error>;
 
@@ -22,13 +34,15 @@ pub(super) struct Held {
     rest: Body,
     limit: usize,
     ended: bool,
+    until: Instant,
 }
 
 impl Held {
     /// Of `body`, no more than `limit` bytes are looked at.
     pub(super) fn new(body: Body, limit: usize) -> Self {
         let ended = body.is_end_stream();
-        Self { seen: BytesMut::new(), surplus: Bytes::new(), last: None, rest: body, limit, ended }
+        let until = Instant::now() + PATIENCE;
+        Self { seen: BytesMut::new(), surplus: Bytes::new(), last: None, rest: body, limit, ended, until }
     }
 
     /// What was read, up to the limit.
@@ -51,7 +65,12 @@ impl Held {
         if self.ended || !self.surplus.is_empty() {
             return false;
         }
-        match self.rest.frame().await {
+        let Ok(frame) = timeout_at(self.until, self.rest.frame()).await else {
+            self.last = Some(Err(axum::Error::new(TOO_SLOW)));
+            self.ended = true;
+            return true;
+        };
+        match frame {
             None => self.ended = true,
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
@@ -120,5 +139,31 @@ impl HttpBody for Replay {
             hint.set_upper(upper);
         }
         hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+
+    // proves: EDGE-5
+    #[tokio::test]
+    async fn a_body_that_drips_is_not_held_for_ever() {
+        let drops =
+            stream::repeat_with(|| Ok::<_, axum::Error>(Bytes::from_static(b"a"))).then(async |drop| {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                drop
+            });
+        let mut held = Held::new(Body::from_stream(Box::pin(drops)), 1 << 20);
+        held.until = Instant::now() + Duration::from_millis(60);
+        while held.read().await {}
+        assert!(held.is_broken() && !held.is_whole() && (1..=12).contains(&held.seen().len()));
+        let error = held.replay().collect().await.unwrap_err();
+        assert_eq!(
+            crate::wire::of_error(&error).map(|violation| violation.denial),
+            Some(Denial::RequestTimeout)
+        );
     }
 }

@@ -247,7 +247,7 @@ proptest! {
     ) {
         let source = parts.concat();
         let content_type = [URLENCODED, MULTIPART, "application/json"][kind];
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (by_steps, after) = form_field(in_pieces(content_type, source.as_bytes(), step), "user", limit).await;
             assert_eq!(bytes_of(after).await, source.as_bytes());
@@ -263,7 +263,7 @@ proptest! {
         after in prop::collection::vec(("[a-z]{1,3}", "[a-z=%&+ ]{0,5}"), 0..4),
         step in 1_usize..40,
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let pair = |(name, value): &(String, String)| {
             format!("{name}={}", percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC))
         };
