@@ -19,6 +19,7 @@ mod proxy_failure;
 mod proxy_headers;
 mod proxy_stream;
 mod proxy_websocket;
+mod refuse;
 mod secrets;
 mod shield;
 mod support;

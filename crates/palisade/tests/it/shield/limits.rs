@@ -88,12 +88,15 @@ async fn several_windows_count_at_once_and_the_answer_says_when_to_come_again() 
 
 // proves: LIMIT-1
 #[tokio::test]
-async fn users_are_counted_together_and_credentials_apart() {
+async fn users_tenants_and_credentials_are_counted_each_for_themselves() {
     let app = Upstream::plain().await;
-    for (by, elsewhere) in [("user", 429), ("token", 200)] {
+    for (by, elsewhere, colleague) in
+        [("user", 429, [200, 429]), ("token", 200, [200, 429]), ("tenant", 429, [429, 429])]
+    {
         let site = Site::start(&limited(&app, &format!("{{ limit = \"1/hour\", by = \"{by}\" }}"))).await;
-        let mut ann = site.signed_in("ann", "user").await;
-        let mut bob = site.signed_in("bob", "user").await;
+        let mut ann = site.signed_in_at("ann", "user", Some("north")).await;
+        let mut bob = site.signed_in_at("bob", "user", Some("north")).await;
+        let mut carl = site.signed_in_at("carl", "user", Some("south")).await;
         let origin = palisade_model::audit::Origin::default();
         let password = palisade_model::Secret::new(crate::support::PASSWORD);
         let session = site.running.access.sign_in("ann", &password, &origin, None).await.unwrap();
@@ -101,7 +104,8 @@ async fn users_are_counted_together_and_credentials_apart() {
         ann_again.put_cookie(&site.running.policy.identify.sessions.cookie, session.cookie.expose());
         assert_eq!(statuses(&mut ann, 2).await, [200, 429], "by {by}");
         assert_eq!(statuses(&mut ann_again, 1).await, [elsewhere], "by {by}: another session of ann's");
-        assert_eq!(statuses(&mut bob, 2).await, [200, 429], "by {by}: ann's requests are not bob's");
+        assert_eq!(statuses(&mut bob, 2).await, colleague, "by {by}: bob is of ann's tenant");
+        assert_eq!(statuses(&mut carl, 2).await, [200, 429], "by {by}: carl is of another");
         assert_eq!(statuses(&mut site.client(), 2).await, [200, 429], "by {by}: nobody, by address");
     }
 }
