@@ -5,6 +5,8 @@ mod case;
 mod client;
 mod corpus;
 mod end_to_end;
+mod frames;
+mod http2;
 mod limits;
 mod llhttp;
 mod play;
