@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::listener;
+use crate::{listener, signals};
 use crate::service::health::{Health, Signs};
 use crate::service::upstream::Upstreams;
 use crate::service::{Services, metrics};
@@ -111,12 +111,12 @@ pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> an
 impl Running {
     /// Serves until the process is asked to stop (SIGTERM or SIGINT), then lets open requests end. Asked twice, it
     /// stops at once.
-    pub async fn until_stopped(self) {
-        asked_to_stop().await;
+    pub async fn until_stopped(self, mut stop: signals::Stop) {
+        stop.asked().await;
         tracing::info!("stopping: open requests may end");
         tokio::select! {
             () = self.shutdown() => {}
-            () = asked_to_stop() => tracing::warn!("stopped at once: asked twice"),
+            () = stop.asked() => tracing::warn!("stopped at once: asked twice"),
         }
     }
 
@@ -238,26 +238,5 @@ async fn save_counters(limiter: Arc<Limiter>, store: Store, world: World, signs:
             Err(error) => tracing::warn!(%error, "the limiter's counters cannot be saved"),
         }
         pause = SNAPSHOT.max(begun.elapsed() * 10);
-    }
-}
-
-#[cfg(unix)]
-async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // Without handlers the signals keep their usual meaning and end the process.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn asked_to_stop() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
     }
 }

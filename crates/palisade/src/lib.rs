@@ -10,3 +10,4 @@ pub mod listener;
 pub mod logging;
 pub mod pages;
 pub mod service;
+pub mod signals;

@@ -9,6 +9,7 @@ use super::args::Ports;
 use super::context::{self, Context};
 use super::failure::{Failure, Outcome};
 use super::terminal::{Terminal, line};
+use crate::signals::Stop;
 use crate::{compose, demo, logging};
 
 /// Serves until it is told to stop, then lets open requests end.
@@ -24,13 +25,14 @@ pub(super) fn run(context: &Context, terminal: &Terminal) -> Result<Outcome, Fai
     let _log = logging::init(&policy.audit, world.clock.clone()).map_err(not_started)?;
     let (name, home) = (policy.app.name.clone(), policy.app.base_url.origin.clone());
     serving(async {
+        let stop = Stop::listen().map_err(|error| not_started(error.into()))?;
         let running = compose::start(policy, world).await.map_err(not_started)?;
         eprintln!("{name} is guarded at {}; people find it at {home}.", running.address);
         if let Some(link) = &running.first_link {
             eprintln!("Nobody can sign in yet. This link makes the first administrator, and works once:");
             line(link);
         }
-        running.until_stopped().await;
+        running.until_stopped(stop).await;
         Ok(Outcome::Good)
     })
 }

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::compose::Running;
+use crate::signals::Stop;
 use crate::{compose, logging};
 use folder::Folder;
 
@@ -46,10 +47,11 @@ impl Default for Options {
 /// # Errors
 /// As [`start`].
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    let stop = Stop::listen()?;
     let demo = start(options).await?;
     let _log = logging::init(&demo.running.policy.audit, World::real().clock)?;
     guide::print(&demo.running, demo.application, demo.folder.path());
-    demo.running.until_stopped().await;
+    demo.running.until_stopped(stop).await;
     Ok(())
 }
 

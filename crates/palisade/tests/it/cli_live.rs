@@ -168,8 +168,6 @@ async fn once_somebody_can_sign_in_no_link_is_printed_any_more() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Signals are heard a moment after the first connection is taken.
-    tokio::time::sleep(Duration::from_millis(500)).await;
     Command::new("kill").args(["-TERM", &second.id().to_string()]).status().unwrap();
     let output = second.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
