@@ -61,10 +61,15 @@ pub(crate) fn as_kept(login: &str) -> Option<String> {
 }
 
 fn parse_email(text: &str) -> Option<String> {
+    if text.len() > LONGEST_EMAIL {
+        return None;
+    }
+    // Judged as it is kept: a full-width sign could become a second '@'.
+    let text: String = text.nfkc().collect();
     let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
-    let plain = text.len() <= LONGEST_EMAIL && !text.contains('"') && EmailAddress::from_str(text).is_ok();
-    let address = plain.then(|| EmailAddress::parse_with_options(text, options).ok()).flatten()?;
-    Some(address.to_string().nfkc().collect())
+    let plain = text.len() <= LONGEST_EMAIL && !text.contains('"') && EmailAddress::from_str(&text).is_ok();
+    let address = plain.then(|| EmailAddress::parse_with_options(&text, options).ok()).flatten()?;
+    Some(address.to_string())
 }
 
 #[cfg(test)]
@@ -110,6 +115,21 @@ mod tests {
             "a@b.example\r\nBcc: c@d.example",
         ] {
             assert!(judge("ann", Some(bad)).is_err(), "{bad:?}");
+        }
+    }
+
+    // A full-width sign becomes an ordinary one when it is kept.
+    // proves: ID-1
+    #[test]
+    fn an_address_is_judged_as_it_is_kept() {
+        assert_eq!(parse_email("ida@example.com").as_deref(), Some("ida@example.com"));
+        assert_eq!(parse_email("ida\u{ff20}example.com").as_deref(), Some("ida@example.com"));
+        for bad in [
+            "ida\u{ff20}evil.example@example.com",
+            "ida@example.com\u{ff20}evil.example",
+            "ida\u{ff02}@example.com",
+        ] {
+            assert_eq!(parse_email(bad), None, "{bad}");
         }
     }
 }

@@ -15,10 +15,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::{listener, signals};
 use crate::service::health::{Health, Signs};
 use crate::service::upstream::Upstreams;
 use crate::service::{Services, metrics};
+use crate::{listener, signals};
 
 /// How many subjects the limiter remembers at most.
 const LIMITER: usize = 1 << 17;
@@ -100,11 +100,11 @@ pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> an
         metrics,
         world: world.clone(),
     });
+    // Before anybody can ask for anything: who registers first must not be in the administrator's way.
+    let first_link = first_link(&policy, &access).await?;
     let mut front = Crew::new();
     front.add(|stop| async move { upstreams.run(stop).await });
     front.add(|stop| serve(listener, &policy, gate, services, world, stop));
-
-    let first_link = first_link(&policy, &access).await?;
     Ok(Running { address, metrics_address, first_link, policy, access, store, trail, signs, front, back })
 }
 

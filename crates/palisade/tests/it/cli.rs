@@ -247,8 +247,10 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
 // proves: POL-1, ID-9
 #[test]
 fn what_keeps_the_server_from_starting_says_what_to_set() {
-    let folder =
-        folder(&POLICY.replace("name = \"Orders\"", "name = \"Orders\"\nbase_url = \"http://127.0.0.1:1\""));
+    let folder = folder(&POLICY.replace(
+        "name = \"Orders\"",
+        "name = \"Orders\"\nbase_url = \"http://127.0.0.1:1\"\n[edge]\nlisten = \"127.0.0.1:0\"",
+    ));
     let first = "the-first-key-that-is-long-enough-for-it";
     let made = palisade(folder.path(), &["user", "add", "eva"]).env("SECRET_KEY", first).output().unwrap();
     assert_eq!(made.status.code(), Some(0), "{}", err(&made));
