@@ -55,7 +55,8 @@ pub struct Running {
 /// When the address is taken, the store cannot be opened, or keys cannot be made.
 pub async fn start(policy: Policy, world: World) -> anyhow::Result<Running> {
     let address = policy.edge.listen;
-    let listener = listener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    let listener =
+        listener::bind(address).with_context(|| format!("cannot listen on {address} (edge.listen)"))?;
     start_on(listener, policy, world).await
 }
 

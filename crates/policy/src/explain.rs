@@ -11,7 +11,7 @@ use crate::Policy;
 use crate::read::quantity::{duration_text, size_text};
 use crate::section::authorize::{RoleSet, Who};
 use crate::section::csrf::CsrfRule;
-use crate::section::route::{Found, Route, Service, Target};
+use crate::section::route::{Found, Methods, Route, Service, Target};
 
 /// As whom a request is thought of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,9 @@ pub fn explain(policy: &Policy, method: &Method, path: &str, asking: Asking<'_>)
     let mut told = Told { policy, method, asking, steps: Vec::new(), provided: Vec::new() };
     let found = policy.routes.find(path, method);
     let verdict = match &found {
+        _ if !Methods::ALL.has(method) => {
+            told.refused("edge", Denial::MethodUnsupported, format!("no route can take {method}"))
+        }
         Found::Row(row) => told.row(row, path),
         Found::OtherMethods(methods) => {
             let why = format!("the route takes {}, and not {method}", methods.allow());

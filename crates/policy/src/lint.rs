@@ -26,6 +26,10 @@ pub(crate) fn check(policy: &Policy, places: &Places, known: &[Diagnostic]) -> V
     secrets::check(&mut lint);
     origins::check(&mut lint);
     meaning::check(&mut lint);
+    // A row that could not be read uses nothing: to call the rest unused would send people the wrong way.
+    if known.iter().all(|one| one.severity != Severity::Error) {
+        meaning::unused(&mut lint);
+    }
     lint.found.retain(|one| !known.iter().any(|other| is_about_the_same(&one.place, &other.place)));
     lint.found
 }

@@ -129,7 +129,7 @@ pub(super) struct NewUser {
     #[arg(long)]
     pub(super) tenant: Option<String>,
     /// Roles of the policy [default: those that the policy gives to new users]
-    #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
+    #[arg(long, alias = "role", value_name = "ROLE", value_delimiter = ',')]
     pub(super) roles: Vec<String>,
     /// Print a one-time link and ask for no password
     #[arg(long)]

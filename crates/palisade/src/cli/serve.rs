@@ -1,6 +1,7 @@
 //! `palisade serve` and `palisade demo`.
 
 use std::future::Future;
+use std::io;
 
 use palisade_access::AccessError;
 use palisade_store::StoreError;
@@ -61,6 +62,18 @@ fn not_started(error: anyhow::Error) -> Failure {
     };
     match error.downcast::<StoreError>() {
         Ok(error) => context::store_failure(error),
-        Err(error) => Failure::unknown(format_args!("the server cannot start: {error:#}")),
+        Err(error) => {
+            let failure = Failure::unknown(format_args!("the server cannot start: {error:#}"));
+            if is_taken(&error) { failure.remedy(TAKEN) } else { failure }
+        }
     }
+}
+
+/// What to do about an address that is taken.
+const TAKEN: &str = "end what listens there, or write another address; app.base_url follows edge.listen where nothing stands between";
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    let of_the_system =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    error.chain().filter_map(of_the_system).any(|kind| kind == io::ErrorKind::AddrInUse)
 }

@@ -133,7 +133,8 @@ It is refused: 403 authorize.role.
     for (arguments, code) in [
         (["GET", "/orders/7"], "authorize.sign_in"),
         (["GET", "/nowhere"], "edge.route"),
-        (["DELETE", "/auth/login"], "edge.method"),
+        (["DELETE", "/auth/login"], "405 edge.method."),
+        (["BREW", "/orders/7"], "501 edge.method_unsupported."),
         (["GET", "/orders/../admin"], "edge.path"),
         (["GET", "/orders/%2e%2e/admin"], "edge.path"),
     ] {
@@ -184,7 +185,7 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
     assert_eq!(output.status.code(), Some(3), "without a store nothing is known: {}", out(&output));
     assert!(!at.join("palisade-data").exists(), "asking made a store");
 
-    let text = expect(0, at, &["user", "add", "eva", "--email", "eva@example.com", "--role", "manager"]);
+    let text = expect(0, at, &["user", "add", "eva", "--email", "eva@example.com", "--roles", "manager"]);
     let link =
         text.lines().find(|line| line.contains("/auth/link/")).expect("a link, for want of a terminal");
     let token = link.rsplit_once('/').unwrap().1.to_owned();

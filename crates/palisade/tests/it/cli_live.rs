@@ -157,6 +157,7 @@ async fn once_somebody_can_sign_in_no_link_is_printed_any_more() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("cannot listen on") && output.stdout.is_empty(), "{said}");
+    assert!(said.contains("(edge.listen)") && said.contains("end what listens there"), "{said}");
 
     let mut second = again();
     Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();

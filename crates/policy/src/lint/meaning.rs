@@ -16,7 +16,6 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     names(lint);
     sign_up(lint);
     routes(lint);
-    unused(lint);
 }
 
 fn hosts(lint: &mut Lint<'_>) {
@@ -192,7 +191,8 @@ fn routes(lint: &mut Lint<'_>) {
     }
 }
 
-fn unused(lint: &mut Lint<'_>) {
+/// What is defined and leads nowhere.
+pub(super) fn unused(lint: &mut Lint<'_>) {
     let rows = &lint.policy.routes.rows;
     for (n, upstream) in lint.policy.upstreams.iter().enumerate() {
         let leads = |target: &Target| matches!(target, Target::Upstream { index, .. } if *index == n);

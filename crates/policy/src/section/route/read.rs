@@ -202,7 +202,14 @@ fn read_limits(reader: &mut Reader<'_>, table: &Table<'_>, around: &Around<'_>) 
                 let known = || around.limits.iter().map(|limit| limit.name.as_str());
                 let help = match nearest(name, known()) {
                     Some(near) => format!("did you mean \"{near}\"?"),
-                    None => format!("define it in [shield.limits]: {name} = \"60/minute\""),
+                    None => {
+                        let plain =
+                            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+                        let key = if plain { name.as_str() } else { "api" };
+                        format!(
+                            "define it in [shield.limits], and write its name here: {key} = \"60/minute\""
+                        )
+                    }
                 };
                 let place = reader.places.item(&path, n);
                 reader.note(
