@@ -53,7 +53,6 @@ pub fn head(flags: u8, stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub kind: u8,
-    pub stream: u32,
     pub payload: Vec<u8>,
 }
 
@@ -103,9 +102,8 @@ pub async fn frames(client: &mut Client, pause: Duration) -> (Vec<Frame>, bool) 
     let (mut frames, mut rest) = (Vec::new(), &bytes[..]);
     while rest.len() >= 9 {
         let length = u32::from_be_bytes([0, rest[0], rest[1], rest[2]]) as usize;
-        let stream = u32::from_be_bytes([rest[5], rest[6], rest[7], rest[8]]);
         let end = (9 + length).min(rest.len());
-        frames.push(Frame { kind: rest[3], stream, payload: rest[9..end].to_vec() });
+        frames.push(Frame { kind: rest[3], payload: rest[9..end].to_vec() });
         rest = &rest[end..];
     }
     (frames, closed)

@@ -68,9 +68,10 @@ fn bytes(block: &[&str]) -> Vec<u8> {
 /// Most of the cases leave Host out, which alone would have them refused: they get one, behind the request line.
 fn with_host(bytes: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
-    let end = bytes.windows(2).position(|window| window == b"\r\n");
+    let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
+    let end = bytes[start..].windows(2).position(|window| window == b"\r\n").map(|end| start + end);
     match end {
-        Some(end) if end > 0 && !text.contains("\nhost:") => {
+        Some(end) if end > start && !text.contains("\nhost:") => {
             [&bytes[..end], b"\r\nHost: a", &bytes[end..]].concat()
         }
         _ => bytes.to_vec(),
