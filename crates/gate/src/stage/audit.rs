@@ -80,6 +80,10 @@ impl Watch {
         let name = match refusal.denial {
             Denial::RateLimited => "rate_limited",
             Denial::SignInFailed => "sign_in_failed",
+            // Somebody holds a token that its owner has used already: the one case that is worth waking up for.
+            Denial::CredentialInvalid if refusal.why == palisade_access::TOKEN_REUSED => {
+                "refresh_token_reused"
+            }
             _ => "request_refused",
         };
         self.event(name, refusal.denial, refusal.status(), &refusal.why);

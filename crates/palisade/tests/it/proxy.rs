@@ -177,6 +177,47 @@ async fn requests_beyond_the_connections_wait_and_then_hear_that_the_application
     assert_eq!(third.get("/third").await.status, StatusCode::OK, "the slot is free again");
 }
 
+// A client that holds what it can, by slow uploads or endless answers, leaves room for the others.
+// proves: EDGE-5
+#[tokio::test]
+async fn one_address_cannot_hold_every_connection_to_the_application() {
+    let app = Upstream::start(|request| {
+        if request.path() != "/slow" {
+            return Reply::ok("quick");
+        }
+        Reply::script(|mut stream| async move {
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+        })
+    })
+    .await;
+    let policy = public(app.address) + "connections = 4\nconnect_timeout = \"300ms\"\n";
+    let site = Site::start(&policy).await;
+    let greedy = |_| {
+        let mut client = site.client();
+        tokio::spawn(async move { client.get("/slow").await.status })
+    };
+    let held: Vec<_> = (0..4).map(greedy).collect();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = other.connect(site.address).await.unwrap();
+    let ask = format!("GET /quick HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", site.address);
+    tokio::io::AsyncWriteExt::write_all(&mut other, ask.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut other, &mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("quick"), "{answer}");
+
+    let mut statuses = Vec::new();
+    for client in held {
+        statuses.push(client.await.unwrap().as_u16());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 503], "the fourth waited for its own");
+}
+
 #[tokio::test]
 async fn http_2_from_the_client_is_http_1_to_the_application() {
     let app = Upstream::plain().await;

@@ -125,7 +125,7 @@ impl Upstreams {
     ) -> Result<Response<Body>, Refusal> {
         let errand = self.prepare(request, route, exchange, permit)?;
         let Errand { application, progress, client, request } = errand;
-        let send = pin!(application.pool.send(request));
+        let send = pin!(application.pool.send(request, exchange.client));
         let (response, lease) = within(route.timeout, progress.as_ref(), send).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(answer(response, lease));

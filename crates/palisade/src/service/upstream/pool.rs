@@ -1,5 +1,6 @@
 //! The connections to one application.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use palisade_model::ClientAddress;
 use palisade_policy::section::upstream::Upstream;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -19,6 +21,9 @@ use super::outgoing::Outgoing;
 /// How many requests may wait for a connection; the next one is told that the application is busy.
 const WAITING: usize = 1024;
 
+/// Addresses are put into so many groups; those of one group share what one address may hold.
+const GROUPS: usize = 256;
+
 /// The connections to one application: at most so many, reused last in first out, so that few stay warm and the rest
 /// run out.
 pub(super) struct Pool {
@@ -27,6 +32,10 @@ pub(super) struct Pool {
     idle: Duration,
     connections: usize,
     slots: Semaphore,
+    /// What each group of addresses may still take of the slots. By a secret hash, so that nobody can choose whom to
+    /// share with.
+    shares: Vec<Semaphore>,
+    grouping: RandomState,
     waiting: AtomicUsize,
     stack: Mutex<Vec<Idle>>,
 }
@@ -45,6 +54,9 @@ impl Pool {
             idle: upstream.idle,
             connections,
             slots: Semaphore::new(connections),
+            // One client that is slow on purpose leaves a quarter to the others.
+            shares: (0..GROUPS).map(|_| Semaphore::new(connections - connections / 4)).collect(),
+            grouping: RandomState::new(),
             waiting: AtomicUsize::new(0),
             stack: Mutex::new(Vec::new()),
         })
@@ -57,8 +69,9 @@ impl Pool {
     pub(super) async fn send(
         self: &Arc<Self>,
         mut request: Request<Outgoing>,
+        client: ClientAddress,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
-        let lease = self.slot().await?;
+        let lease = self.slot(client).await?;
         loop {
             let idle = self.take_idle();
             let fresh = idle.is_none();
@@ -75,20 +88,31 @@ impl Pool {
         }
     }
 
-    /// Waits for the right to use a connection.
-    async fn slot(self: &Arc<Self>) -> Result<Lease, Failure> {
-        let permit = match self.slots.try_acquire() {
+    /// Waits for the right to use a connection: of the client's share first, then of all.
+    async fn slot(self: &Arc<Self>, client: ClientAddress) -> Result<Lease, Failure> {
+        let group = self.grouping.hash_one(client.limit_key()) as usize % GROUPS;
+        let share = self.shares.get(group).ok_or(Failure::Busy)?;
+        self.enter(share).await?;
+        let mut lease = Lease { pool: Arc::clone(self), group, slot: false, link: None };
+        self.enter(&self.slots).await?;
+        lease.slot = true;
+        Ok(lease)
+    }
+
+    /// Takes one permit for good.
+    async fn enter(&self, door: &Semaphore) -> Result<(), Failure> {
+        let permit = match door.try_acquire() {
             Ok(permit) => permit,
             Err(_) => {
                 let _waiting = Waiting::enter(&self.waiting)?;
-                match timeout(self.connect_timeout, self.slots.acquire()).await {
+                match timeout(self.connect_timeout, door.acquire()).await {
                     Ok(Ok(permit)) => permit,
                     _ => return Err(Failure::Busy),
                 }
             }
         };
         permit.forget();
-        Ok(Lease { pool: Arc::clone(self), link: None })
+        Ok(())
     }
 
     /// The connection that was used last, if it is still good. An application that closed it meanwhile is noticed
@@ -151,6 +175,10 @@ impl Drop for Waiting<'_> {
 /// application learns that its client has left.
 pub(super) struct Lease {
     pool: Arc<Pool>,
+    /// Whose share it is.
+    group: usize,
+    /// Whether a slot is taken as well.
+    slot: bool,
     link: Option<Box<Link>>,
 }
 
@@ -183,6 +211,11 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.link = None;
-        self.pool.slots.add_permits(1);
+        if self.slot {
+            self.pool.slots.add_permits(1);
+        }
+        if let Some(share) = self.pool.shares.get(self.group) {
+            share.add_permits(1);
+        }
     }
 }

@@ -75,6 +75,8 @@ async fn tokens_are_issued_rotated_and_revoked_as_a_family_when_one_is_used_twic
         (reused.status, &reused.json()["code"]),
         (StatusCode::UNAUTHORIZED, &json!("identify.credential"))
     );
+    let alerts = site.events().iter().filter(|event| event["event"] == "refresh_token_reused").count();
+    assert_eq!(alerts, 1, "an event of its own tells of it");
     let successor = second["refresh_token"].as_str().unwrap();
     assert_eq!(rotate(successor).await.status, StatusCode::UNAUTHORIZED);
     for token in [&access, second["access_token"].as_str().unwrap()] {
