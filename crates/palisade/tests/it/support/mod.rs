@@ -11,12 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use palisade::compose::{self, Running};
+use palisade::listener;
 use palisade_access::NewUser;
 use palisade_model::audit::Origin;
 use palisade_model::{Environment, Secret, TenantId, World};
 use palisade_policy::Policy;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 pub use client::{Answer, Client, http2, raw, wire};
 pub use upstream::{Reply, Upstream};
@@ -69,7 +69,7 @@ impl Site {
         policy: &str,
         metrics: &str,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let text = policy_text(address, folder.path(), metrics, policy);
         let checked = Policy::from_toml("palisade.toml", &text, &environment)

@@ -12,7 +12,8 @@ use super::frames::{
 };
 use super::server::{Record, Server, limits};
 
-const MOMENT: Duration = Duration::from_millis(150);
+/// A connection that says nothing for so long has said all: long enough for a busy machine.
+const MOMENT: Duration = Duration::from_millis(600);
 
 /// Sends frames on a new connection. Gives what the service saw, and the statuses that came back; a stream or
 /// connection that was broken off counts as 0.
