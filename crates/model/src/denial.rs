@@ -205,6 +205,9 @@ denials! {
     /// Input that does not fit; the fields say where (VAL-1).
     InvalidInput = Inspect "inspect.fields" 422 Client
         "Some fields need another look" "Correct the named fields and send it again.";
+    /// A body that says what it is and cannot be read as that (VAL-1).
+    BodyMalformed = Inspect "inspect.body" 400 Client
+        "Bad request" "Send a form, or one flat JSON object whose values are texts, true or false.";
     /// A body in a form that the route does not read.
     MediaType = Inspect "inspect.media_type" 415 Client
         "Unsupported media type" "Send JSON or a form.";

@@ -160,10 +160,19 @@ fn read_all(reader: &mut Reader<'_>, root: &Table<'_>, text: &str) -> Policy {
 
 /// The first few faults of a text that is not TOML; one slip often looks like many.
 fn not_toml(name: &str, text: &str, faults: &[toml::de::Error]) -> Diagnostics {
-    let found = faults.iter().take(5).map(|fault| {
+    // A bracket that is not closed takes all that follows for its own, so what follows is no news.
+    let swallows = |fault: &toml::de::Error| fault.message().starts_with("missing comma");
+    let news = faults.iter().position(swallows).map_or(5, |at| at.saturating_add(1).min(5));
+    let found = faults.iter().take(news).map(|fault| {
         let place = fault.span().map_or(Place::Unsaid, Place::Span);
-        Diagnostic::error(Code::Syntax, place, fault.message().to_owned())
-            .help("a policy is TOML: [table] on a line of its own, then key = value, texts in quotes")
+        let help = match fault.message() {
+            "duplicate key" => "write it once: each [table] has one place, with all of its keys below it",
+            message if message.starts_with("missing comma") => {
+                "write a comma, or close the bracket that is open here"
+            }
+            _ => "a policy is TOML: [table] on a line of its own, then key = value, texts in quotes",
+        };
+        Diagnostic::error(Code::Syntax, place, fault.message().to_owned()).help(help)
     });
     Diagnostics::new(name, mask::mask_suspects(text), found.collect())
 }

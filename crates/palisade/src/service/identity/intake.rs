@@ -155,7 +155,7 @@ fn unread(error: &axum::Error) -> Refusal {
 }
 
 fn malformed(why: &'static str) -> Refusal {
-    Refusal::new(Denial::InvalidInput, why).with_status(400)
+    Refusal::new(Denial::BodyMalformed, why)
 }
 
 fn twice(name: String) -> Refusal {
@@ -336,8 +336,9 @@ mod tests {
             ("application/json; charset=utf-7", "{}", 415),
             ("application/jsonp", "{}", 415),
         ] {
-            let refusal = read(kind, body).await.err();
-            assert_eq!(refusal.map(|r| r.status()), Some(status), "{kind} {body}");
+            let refusal = read(kind, body).await.err().unwrap();
+            let denial = if status == 400 { Denial::BodyMalformed } else { Denial::MediaType };
+            assert_eq!((refusal.status(), refusal.denial), (status, denial), "{kind} {body}");
         }
         let refusal = read(FORM, "a".repeat(LIMIT + 1)).await.err().unwrap();
         assert_eq!(refusal.denial, Denial::BodyTooLarge);

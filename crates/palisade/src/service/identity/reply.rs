@@ -130,5 +130,4 @@ pub(super) fn destination<'a>(desk: &'a Desk, wish: Option<&'a str>) -> &'a str 
 /// Whether a person can put this right in the form, so that the form is the best answer.
 pub(super) fn correctable(refusal: &Refusal) -> bool {
     matches!(refusal.denial, Denial::SignInFailed | Denial::InvalidInput | Denial::HashingBusy)
-        && refusal.status() != 400
 }
