@@ -157,7 +157,7 @@ denials! {
         "Forbidden" "This origin may not make that request.";
     /// Over a rate limit (LIMIT-2).
     RateLimited = Shield "shield.limit" 429 Client
-        "Too many requests" "Slow down, and try again after the time in the Retry-After header.";
+        "Too many requests" "Too many requests came from you. Wait a little, and try again.";
 
     /// A bearer token that is expired, revoked, forged or malformed (ID-9).
     CredentialInvalid = Identify "identify.credential" 401 Client
