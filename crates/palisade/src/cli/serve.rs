@@ -70,7 +70,8 @@ fn not_started(error: anyhow::Error) -> Failure {
 }
 
 /// What to do about an address that is taken.
-const TAKEN: &str = "end what listens there, or write another address; app.base_url follows edge.listen where nothing stands between";
+const TAKEN: &str =
+    "end what listens there, or write another address, and its port in app.base_url if that is set";
 
 fn is_taken(error: &anyhow::Error) -> bool {
     let of_the_system =

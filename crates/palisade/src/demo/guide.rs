@@ -49,7 +49,7 @@ On the command line
       http://{front}/api/v1/auth/login -H 'Content-Type: application/json' \
       -d '{{"login":"admin","password":"guess '$i'"}}'; done
 
-  Health, and the trail of all this:
+  Health, and one line for each refusal above:
     curl -s http://{front}/readyz
     tail {folder}/events.log
 
