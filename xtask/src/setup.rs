@@ -25,7 +25,7 @@ const NEEDS: &[Need] = &[
     Need { package: "python3-venv", found: || venv_works() },
     Need { package: "nodejs", found: || which("node").is_some() },
     Need { package: "npm", found: || which("npm").is_some() },
-    Need { package: "curl", found: || which("curl").is_some() },
+    Need { package: "openssl", found: || which("openssl").is_some() },
 ];
 
 /// Where things are that the tests start.
