@@ -4,15 +4,20 @@
 //! refused: two readers could each believe another one. So is a field that nobody asked for.
 
 use std::fmt;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
+use bytes::Bytes;
 use palisade_gate::wire::of_error;
 use palisade_model::{Denial, FieldFault, Refusal, Secret};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 /// The longest body that is read here, in bytes: a name, two passwords and a path fit many times.
 pub const LIMIT: usize = 16 * 1024;
+
+/// How long a body of that size may take in all: only pauses are limited elsewhere.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The most fields in one body.
 const FIELDS: usize = 32;
@@ -45,11 +50,11 @@ impl Intake {
     /// Reads the body.
     ///
     /// # Errors
-    /// 415 for another media type, 413 for too long a body, 400 for one that is not well-formed, and 422 for a field
+    /// 415 for another media type, 413 for too long a body, 408 for one that drips, 400 for one that is not well-formed, and 422 for a field
     /// that comes twice.
     pub async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refusal> {
         let speech = speech(headers)?;
-        let bytes = axum::body::to_bytes(body, LIMIT).await.map_err(|error| unread(&error))?;
+        let bytes = whole(body, PATIENCE).await?;
         let fields = match speech {
             Speech::Form => form(&bytes)?,
             Speech::Json => json(&bytes)?,
@@ -269,6 +274,13 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
+async fn whole(body: Body, patience: Duration) -> Result<Bytes, Refusal> {
+    match tokio::time::timeout(patience, axum::body::to_bytes(body, LIMIT)).await {
+        Ok(read) => read.map_err(|error| unread(&error)),
+        Err(_) => Err(Refusal::new(Denial::RequestTimeout, "the body took too long in all")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
@@ -279,6 +291,20 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         Intake::read(&headers, Body::from(body.into())).await
+    }
+
+    // Every piece comes in time, the whole never: such bodies must not pile up.
+    // proves: EDGE-5
+    #[tokio::test]
+    async fn a_body_that_drips_is_let_go() {
+        let drip = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"a")), ()))
+        });
+        let refusal = whole(Body::from_stream(drip), Duration::from_millis(60)).await.unwrap_err();
+        assert_eq!(refusal.denial, Denial::RequestTimeout);
+        let at_once = whole(Body::from("a=b"), Duration::from_millis(60)).await.unwrap();
+        assert_eq!(at_once, "a=b");
     }
 
     const FORM: &str = "application/x-www-form-urlencoded";
