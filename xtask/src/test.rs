@@ -18,6 +18,8 @@ pub fn all(arguments: &[String]) -> Result<()> {
     must(cargo().args(["fmt", "--all", "--check"]))?;
     must(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     if let Some(tools) = &tools {
+        // cargo-deny looks at all platforms' crates, and a build fetches only those of this one.
+        must(cargo().args(["fetch", "--locked", "--quiet"]))?;
         // Advisories need the advisory database from outside: the weekly workflow looks at them.
         must(command(&tools.deny).args(["--offline", "--locked", "check", "bans", "licenses", "sources"]))?;
     }

@@ -7,7 +7,7 @@ use palisade_model::id::{FamilyId, SessionId, UserId};
 use palisade_model::{TenantId, Timestamp, digest};
 use palisade_policy::Policy;
 use palisade_policy::section::authorize::RoleSet;
-use palisade_store::{Subject, User};
+use palisade_store::{Session, SessionKind, Subject, User};
 
 /// By which credential somebody is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,11 +34,15 @@ struct Facts {
     via: Via,
     binding: [u8; 32],
     password_expires_at: Option<Timestamp>,
+    kind: SessionKind,
+    proven_at: Option<Timestamp>,
+    strong: bool,
 }
 
 impl Principal {
-    /// From a live user record. `binding` is what CSRF tokens are bound to.
-    fn new(user: &User, via: Via, binding: [u8; 32], policy: &Policy) -> Self {
+    /// From a live user record. `binding` is what CSRF tokens are bound to; `session` says when and
+    /// how well they proved who they are.
+    fn new(user: &User, via: Via, binding: [u8; 32], session: Option<&Session>, policy: &Policy) -> Self {
         let roles = policy.roles.expand_all(user.roles.iter().map(String::as_str));
         let password_expires_at =
             policy.identify.passwords.max_age.zip(user.password_at).map(|(age, set)| set.plus(age));
@@ -52,16 +56,19 @@ impl Principal {
             via,
             binding,
             password_expires_at,
+            kind: session.map_or(SessionKind::Ordinary, |session| session.kind),
+            proven_at: session.map(|session| session.proven_at),
+            strong: session.is_some_and(|session| session.strong),
         }))
     }
 
-    pub(crate) fn of_session(user: &User, id: SessionId, digest: [u8; 32], policy: &Policy) -> Self {
-        Self::new(user, Via::Session(id), digest, policy)
+    pub(crate) fn of_session(user: &User, session: &Session, policy: &Policy) -> Self {
+        Self::new(user, Via::Session(session.id), session.digest, Some(session), policy)
     }
 
     pub(crate) fn of_token(user: &User, family: FamilyId, policy: &Policy) -> Self {
         let binding = digest::sha256(&[b"family", family.0.as_bytes()]);
-        Self::new(user, Via::Token(family), binding, policy)
+        Self::new(user, Via::Token(family), binding, None, policy)
     }
 
     /// The account.
@@ -112,6 +119,24 @@ impl Principal {
         self.0.password_expires_at
     }
 
+    /// What the session was begun with; [`SessionKind::Ordinary`] where there is none.
+    #[must_use]
+    pub fn kind(&self) -> SessionKind {
+        self.0.kind
+    }
+
+    /// When they last proved who they are in this session (ID-17); `None` where there is no session.
+    #[must_use]
+    pub fn proven_at(&self) -> Option<Timestamp> {
+        self.0.proven_at
+    }
+
+    /// Whether a second factor was part of that proof (ID-17).
+    #[must_use]
+    pub fn strong(&self) -> bool {
+        self.0.strong
+    }
+
     /// What a CSRF token is bound to: it dies with the session.
     pub(crate) fn binding(&self) -> &[u8; 32] {
         &self.0.binding
@@ -149,6 +174,9 @@ impl Principal {
             via: Via::Session(SessionId::generate(now, entropy).unwrap()),
             binding: [7; 32],
             password_expires_at: None,
+            kind: SessionKind::Ordinary,
+            proven_at: None,
+            strong: false,
         }))
     }
 }

@@ -31,7 +31,7 @@ pub use feed::Subject;
 pub use limiter::{Check, CounterRow, Limiter, Quota, Verdict};
 pub use link::Link;
 pub use refresh::{RefreshToken, Rotation};
-pub use session::Session;
+pub use session::{Session, SessionKind};
 pub use user::User;
 
 use db::Db;

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::StoreError;
 
 /// The steps, the first one first. A step that was released is never edited.
-const STEPS: &[&str] = &[include_str!("../migrations/0001_begin.sql")];
+const STEPS: &[&str] =
+    &[include_str!("../migrations/0001_begin.sql"), include_str!("../migrations/0002_identity.sql")];
 
 /// The schema's number that this program knows.
 pub(crate) fn known() -> i64 {

@@ -8,6 +8,33 @@ use crate::sql::{Query, statements, values};
 use crate::value::{Row, first, without_nul};
 use crate::{Store, StoreError, User, user};
 
+/// What a session was begun with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKind {
+    /// A sign-in.
+    Ordinary,
+    /// A breakglass token: boxed and short (ID-13).
+    Breakglass,
+    /// A user token of somebody without a password (ID-14).
+    Guest,
+}
+
+impl SessionKind {
+    const NAMES: [(Self, &'static str); 3] =
+        [(Self::Ordinary, "ordinary"), (Self::Breakglass, "breakglass"), (Self::Guest, "guest")];
+
+    /// Its name, as it is kept and shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("ordinary", |(_, name)| name)
+    }
+
+    fn of(name: &str) -> Result<Self, StoreError> {
+        let known = Self::NAMES.iter().find(|(_, known)| *known == name);
+        known.map(|(kind, _)| *kind).ok_or(StoreError::Corrupt("the kind of a session"))
+    }
+}
+
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -23,6 +50,12 @@ pub struct Session {
     pub last_seen: Timestamp,
     /// When it ends whatever happens.
     pub expires_at: Timestamp,
+    /// What it was begun with.
+    pub kind: SessionKind,
+    /// When its user last proved who they are: at sign-in, or in a step-up since (ID-17).
+    pub proven_at: Timestamp,
+    /// Whether a second factor was part of that proof (ID-17).
+    pub strong: bool,
     /// The address that it began from.
     pub address: Option<String>,
     /// The user agent that it began with.
@@ -31,13 +64,14 @@ pub struct Session {
 
 macro_rules! columns {
     () => {
-        "s.id, s.digest, s.user_id, s.created_at, s.last_seen, s.expires_at, s.address, s.agent"
+        "s.id, s.digest, s.user_id, s.created_at, s.last_seen, s.expires_at, s.kind, s.proven_at, \
+         s.strong, s.address, s.agent"
     };
 }
 
 statements! {
-    CREATE = "INSERT INTO sessions (id, digest, user_id, created_at, last_seen, expires_at, address, agent) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    CREATE = "INSERT INTO sessions (id, digest, user_id, created_at, last_seen, expires_at, kind, proven_at, strong, \
+              address, agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     END_EXPIRED_OF = "DELETE FROM sessions WHERE user_id = $1 AND expires_at <= $2";
     END_OLDEST = "DELETE FROM sessions WHERE digest IN (SELECT digest FROM (\
                   SELECT digest, ROW_NUMBER() OVER (ORDER BY last_seen DESC, id DESC) AS place \
@@ -72,6 +106,9 @@ fn read(row: &mut Row) -> Result<Session, StoreError> {
         created_at: row.read()?,
         last_seen: row.read()?,
         expires_at: row.read()?,
+        kind: SessionKind::of(&row.read::<String>()?)?,
+        proven_at: row.read()?,
+        strong: row.read()?,
         address: row.read()?,
         agent: row.read()?,
     })
@@ -101,6 +138,9 @@ impl Store {
                         s.created_at,
                         s.last_seen,
                         s.expires_at,
+                        s.kind.name(),
+                        s.proven_at,
+                        s.strong,
                         s.address,
                         s.agent.as_deref().map(without_nul),
                     ]);

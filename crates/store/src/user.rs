@@ -21,6 +21,8 @@ pub struct User {
     pub name: String,
     /// The e-mail address, unique in the same way.
     pub email: Option<String>,
+    /// When they proved that the address is theirs; `None` for one that nobody confirmed (ID-4).
+    pub email_verified_at: Option<Timestamp>,
     /// Whose data they see.
     pub tenant: Option<TenantId>,
     /// Their roles, by name.
@@ -37,7 +39,7 @@ pub struct User {
 
 macro_rules! columns {
     () => {
-        "u.id, u.name, u.email, u.tenant, u.roles, u.password, u.password_at, u.enabled, u.created_at"
+        "u.id, u.name, u.email, u.email_verified_at, u.tenant, u.roles, u.password, u.password_at, u.enabled, u.created_at"
     };
 }
 pub(crate) use columns;
@@ -47,8 +49,8 @@ statements! {
     BY_LOGIN = concat!("SELECT ", columns!(), " FROM logins l JOIN users u ON u.id = l.user_id WHERE l.login = $1");
     PAGE = concat!("SELECT ", columns!(), " FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2");
     COUNT = "SELECT COUNT(*) FROM users";
-    CREATE = "INSERT INTO users (id, name, email, tenant, roles, password, password_at, enabled, created_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    CREATE = "INSERT INTO users (id, name, email, email_verified_at, tenant, roles, password, password_at, enabled, \
+              created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     CLAIM = "INSERT INTO logins (login, user_id) VALUES ($1, $2) ON CONFLICT (login) DO NOTHING RETURNING 1";
     ENABLED = "SELECT enabled FROM users WHERE id = $1";
     SET_ROLES = "UPDATE users SET roles = $2 WHERE id = $1 RETURNING 1";
@@ -65,6 +67,7 @@ impl User {
             id: row.read()?,
             name: row.read()?,
             email: row.read()?,
+            email_verified_at: row.read()?,
             tenant: row.read()?,
             roles: serde_json::from_str(&row.read::<String>()?)
                 .map_err(|_| StoreError::Corrupt("the roles of a user"))?,
@@ -182,6 +185,7 @@ async fn create(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
         user.id,
         &user.name,
         user.email.as_ref(),
+        user.email_verified_at,
         user.tenant.as_ref(),
         roles_text(&user.roles),
         user.password.as_ref(),

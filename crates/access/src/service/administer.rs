@@ -51,6 +51,7 @@ impl Access {
             id: self.new_user_id().map_err(unrandom)?,
             name,
             email,
+            email_verified_at: None,
             tenant: new.tenant,
             roles,
             password_at: password.as_ref().map(|_| now),

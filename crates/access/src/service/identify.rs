@@ -38,7 +38,7 @@ impl Access {
         if !user.enabled || !self.0.sessions.lives(&session, now) {
             return Ok(None);
         }
-        let principal = Principal::of_session(&user, session.id, *digest, self.policy());
+        let principal = Principal::of_session(&user, &session, self.policy());
         self.0.sessions.remember(&session, principal.clone(), reading, now);
         Ok(Some(principal))
     }

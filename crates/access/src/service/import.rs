@@ -68,6 +68,7 @@ impl Access {
             id: self.new_user_id()?,
             name: name.to_owned(),
             email: None,
+            email_verified_at: None,
             tenant: None,
             roles,
             password_at: password.as_ref().map(|_| now),

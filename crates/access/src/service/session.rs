@@ -3,7 +3,7 @@
 use palisade_model::audit::Origin;
 use palisade_model::id::{SessionId, UserId};
 use palisade_model::{Action, AuditEvent, Refusal, Secret, Timestamp, Token};
-use palisade_store::{Session, StoreError, Subject, User};
+use palisade_store::{Session, SessionKind, StoreError, Subject, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::{Principal, Via};
@@ -56,6 +56,9 @@ impl Access {
             created_at: now,
             last_seen: now,
             expires_at: now.plus(policy.absolute),
+            kind: SessionKind::Ordinary,
+            proven_at: now,
+            strong: false,
             address: origin.address.map(|address| address.to_string()),
             agent: origin.agent.clone(),
         };
@@ -72,7 +75,7 @@ impl Access {
             self.end(id, user.id, entry(Action::SessionRevoked, "session", &id, user, origin)).await?;
             return Err(self.failed(Some(user), origin).await);
         }
-        let principal = Principal::of_session(user, id, session.digest, self.policy());
+        let principal = Principal::of_session(user, &session, self.policy());
         Ok(NewSession { cookie, principal, expires_at: session.expires_at })
     }
 

@@ -42,6 +42,7 @@ impl Access {
             id: self.new_user_id().map_err(unrandom)?,
             name,
             email,
+            email_verified_at: None,
             tenant: None,
             roles: self.default_roles(),
             password: Some(hash),

@@ -52,6 +52,7 @@ async fn write(store: Store, world: World, rounds: usize) {
             id,
             name: format!("user {id}"),
             email: None,
+            email_verified_at: None,
             tenant: None,
             roles: vec![],
             password: None,

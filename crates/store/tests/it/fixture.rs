@@ -6,7 +6,7 @@ use std::time::Duration;
 use palisade_model::id::{FamilyId, SessionId, UserId};
 use palisade_model::world::SystemEntropy;
 use palisade_model::{Action, AuditEvent, ClientAddress, ManualClock, Timestamp, World, digest};
-use palisade_store::{AuditQuery, AuditRow, Link, Location, RefreshToken, Session, Store, User};
+use palisade_store::{AuditQuery, AuditRow, Link, Location, RefreshToken, Session, SessionKind, Store, User};
 
 use crate::server::Server;
 
@@ -92,6 +92,7 @@ impl Fixture {
             id: UserId::generate(self.world.now(), self.world.entropy.as_ref()).unwrap(),
             name: name.into(),
             email: Some(format!("{name}@Example.com")),
+            email_verified_at: None,
             tenant: None,
             roles: vec!["user".into()],
             password: Some(format!("hash of {name}")),
@@ -110,6 +111,9 @@ impl Fixture {
             created_at: self.world.now(),
             last_seen: self.world.now(),
             expires_at: self.world.now().plus(HOUR),
+            kind: SessionKind::Ordinary,
+            proven_at: self.world.now(),
+            strong: false,
             address: Some("192.0.2.7".into()),
             agent: Some("a browser\0with a NUL".into()),
         }
