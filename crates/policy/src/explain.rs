@@ -290,6 +290,7 @@ impl Told<'_> {
             Target::Service(Service::Identity) => "sign-in and account".to_owned(),
             Target::Service(Service::Health) => "health".to_owned(),
             Target::Service(Service::Keys) => "public keys".to_owned(),
+            Target::Service(Service::Description) => "description of the API".to_owned(),
             Target::Service(Service::Assets) => "styles of Palisade's own pages".to_owned(),
             Target::Upstream { index, strip, prefix } => {
                 let Some(upstream) = self.policy.upstreams.get(*index) else { return };

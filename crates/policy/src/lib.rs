@@ -1,5 +1,6 @@
 //! `palisade.toml`: read once, checked with care, compiled into plain and fast tables.
 
+pub mod api;
 pub mod control;
 pub mod diagnostic;
 pub mod explain;
@@ -151,11 +152,23 @@ fn read_all(reader: &mut Reader<'_>, root: &Table<'_>, text: &str) -> Policy {
         limits: &shield.limits,
         upstreams: &upstreams,
         body_bytes: edge.body_bytes,
+        administrators: administrators(&roles, identify.default_roles),
+        described: app.environment != section::app::Deployment::Production,
         lines: &lines,
     };
     let routes = section::route::read::read(reader, root, &around);
     let audit = section::audit::read(reader, root, app.environment, &store.data_dir);
     Policy { app, edge, store, shield, identify, csrf, roles, routes, upstreams, audit }
+}
+
+/// Who administers: nobody, where newcomers have the highest role.
+fn administrators(roles: &Roles, newcomers: section::authorize::RoleSet) -> section::authorize::Who {
+    let highest = roles.administrators();
+    if highest.is_empty() || highest.meets(newcomers) {
+        section::authorize::Who::Nobody
+    } else {
+        section::authorize::Who::Roles(highest)
+    }
 }
 
 /// The first few faults of a text that is not TOML; one slip often looks like many.

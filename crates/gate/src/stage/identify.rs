@@ -26,7 +26,10 @@ pub(crate) async fn identify(
     request: &mut Request<Body>,
 ) -> Result<(), Refusal> {
     // These answer everybody alike, and health must answer when the store is gone.
-    if matches!(route.target, Target::Service(Service::Health | Service::Keys | Service::Assets)) {
+    if matches!(
+        route.target,
+        Target::Service(Service::Health | Service::Keys | Service::Description | Service::Assets)
+    ) {
         return Ok(());
     }
     if let Some(token) = bearer(request.headers())? {

@@ -37,6 +37,8 @@ pub(super) enum Command {
     /// Look after the audit trail
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
+    /// Print the OpenAPI document of the JSON API
+    Openapi,
     /// Print what makes a shell complete these commands
     Completions {
         /// Which shell

@@ -23,6 +23,8 @@ use context::Context;
 use failure::{Failure, Outcome};
 use terminal::{Terminal, line};
 
+use crate::service::description;
+
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -46,6 +48,11 @@ fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Explain(question) => explain::run(&context()?, &question, terminal),
         Command::Check { format } => check::run(&context()?, format, terminal),
         Command::User(command) => user::run(&context()?, command, terminal),
+        Command::Openapi => {
+            let (policy, _) = context()?.policy(terminal.colour_errors)?;
+            line(format_args!("{:#}", description::document(&policy)));
+            Ok(Outcome::Good)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "palisade", &mut script);

@@ -1,6 +1,7 @@
 //! What answers once the stages let a request in.
 
 pub mod assets;
+pub mod description;
 pub mod health;
 pub mod identity;
 pub mod keys;
@@ -83,6 +84,7 @@ impl Services {
             }
             Target::Service(Service::Health) => Box::pin(self.health.answer(request.uri().path())).await,
             Target::Service(Service::Keys) => keys::answer(&self.access),
+            Target::Service(Service::Description) => description::answer(&self.policy),
             Target::Service(Service::Assets) => assets::answer(request.uri().path()),
         }
     }

@@ -375,6 +375,22 @@ impl Roles {
         self.names.iter().enumerate().filter(move |(i, _)| set.has(*i)).map(|(_, name)| name.as_str())
     }
 
+    /// The role of administrators: the one that includes more than any other; of equals, the one that is named
+    /// `admin`. Empty where neither tells: nobody is an administrator by the order of lines.
+    #[must_use]
+    pub fn administrators(&self) -> RoleSet {
+        let reach = |index: usize| self.closure.get(index).map_or(0, |set| set.0.count_ones());
+        let most = (0..self.names.len()).map(reach).max().unwrap_or_default();
+        let highest: Vec<usize> = (0..self.names.len()).filter(|index| reach(*index) == most).collect();
+        match highest.as_slice() {
+            [one] => RoleSet::of(*one),
+            _ => self
+                .index("admin")
+                .filter(|admin| highest.contains(admin))
+                .map_or(RoleSet::EMPTY, RoleSet::of),
+        }
+    }
+
     /// What to say of a role that is not defined.
     pub(crate) fn unknown(&self, name: &str, place: Place) -> Diagnostic {
         unknown_role(name, place, self.names.iter().map(String::as_str))

@@ -75,6 +75,8 @@ pub enum Service {
     Health,
     /// /.well-known/jwks.json.
     Keys,
+    /// /api/v1/openapi.json.
+    Description,
     /// /.palisade/assets.
     Assets,
 }

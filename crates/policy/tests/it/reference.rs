@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use palisade_model::Environment;
-use palisade_policy::{Policy, reference};
+use palisade_policy::{Policy, api, reference};
 use serde_json::Value;
 
 use crate::check;
@@ -21,6 +21,11 @@ fn what_is_written_about_the_policy_is_fresh() {
     );
     let schema: Value = serde_json::from_str(&file("docs/policy.schema.json")).unwrap_or_default();
     assert!(schema == reference::json_schema(), "docs/policy.schema.json is stale: {stale}");
+    let described: Value = serde_json::from_str(&file("docs/openapi.json")).unwrap_or_default();
+    assert!(
+        described == api::document("palisade_session", "X-CSRFToken"),
+        "docs/openapi.json is stale: {stale}"
+    );
 }
 
 #[test]

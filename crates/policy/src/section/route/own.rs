@@ -19,16 +19,27 @@ enum Counted {
     SignIn,
 }
 
-struct Own(&'static [&'static str], &'static str, Service, Who, CsrfRule, Counted);
+/// Who may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Everybody.
+    Public,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Whoever has the policy's role of administrators.
+    Administrator,
+}
+
+struct Own(&'static [&'static str], &'static str, Service, Caller, CsrfRule, Counted);
 
 const GET: &[&str] = &["GET"];
 const POST: &[&str] = &["POST"];
 const DELETE: &[&str] = &["DELETE"];
 
+use Caller::{Public, SignedIn};
 use Counted::{Default as Usual, Nothing, SignIn};
 use CsrfRule::{Origin, Token};
-use Service::{Assets, Health, Identity, Keys};
-use Who::{Public, SignedIn};
+use Service::{Assets, Description, Health, Identity, Keys};
 
 /// Sign-in and its like check the origin of everybody, so that nobody is signed in as somebody else
 /// from a foreign page; what a session authenticates takes the token as well. Whatever tries a password or
@@ -58,17 +69,57 @@ const ROWS: &[Own] = &[
     Own(GET, "/api/health", Health, Public, Token, Nothing),
     Own(GET, "/api/v1/health", Health, Public, Token, Nothing),
     Own(GET, "/.well-known/jwks.json", Keys, Public, Token, Usual),
+    Own(GET, "/api/v1/openapi.json", Description, Public, Token, Usual),
     Own(GET, "/.palisade/assets/{file}", Assets, Public, Token, Nothing),
 ];
 
 /// Forms of Palisade's own are short.
 const BODY_BYTES: u64 = 64 * 1024;
 
-/// Every row of Palisade's own, counted by the limits of those indexes.
-pub(crate) fn rows(default: usize, sign_in: usize) -> Vec<Route> {
+/// What a row asks of whom, for the description of the API.
+pub(crate) struct Terms {
+    pub(crate) methods: &'static [&'static str],
+    pub(crate) path: &'static str,
+    pub(crate) who: Caller,
+    pub(crate) csrf: CsrfRule,
+    /// Whether a limit counts it.
+    pub(crate) limited: bool,
+}
+
+/// The terms of every row.
+pub(crate) fn terms() -> impl Iterator<Item = Terms> {
+    ROWS.iter().map(|Own(methods, path, _, who, csrf, counted)| Terms {
+        methods,
+        path,
+        who: *who,
+        csrf: *csrf,
+        limited: !matches!(counted, Nothing),
+    })
+}
+
+/// What the rows depend on.
+pub(crate) struct Ground {
+    /// The index of the default limit.
+    pub(crate) default: usize,
+    /// The index of the limit for sign-in.
+    pub(crate) sign_in: usize,
+    /// Who administers.
+    pub(crate) administrators: Who,
+    /// Whether the API's description is served: in development and testing only (EDGE-9).
+    pub(crate) described: bool,
+}
+
+/// Every row of Palisade's own.
+pub(crate) fn rows(ground: &Ground) -> Vec<Route> {
+    let who = |caller| match caller {
+        Caller::Public => Who::Public,
+        Caller::SignedIn => Who::SignedIn,
+        Caller::Administrator => ground.administrators,
+    };
     ROWS.iter()
+        .filter(|Own(_, _, service, ..)| ground.described || *service != Description)
         .enumerate()
-        .map(|(index, Own(methods, path, service, who, csrf, counted))| Route {
+        .map(|(index, Own(methods, path, service, caller, csrf, counted))| Route {
             index,
             path: (*path).to_owned(),
             methods: methods
@@ -77,11 +128,11 @@ pub(crate) fn rows(default: usize, sign_in: usize) -> Vec<Route> {
                 .fold(Methods::NONE, |methods, method| methods.with(&method)),
             target: Target::Service(*service),
             csrf: *csrf,
-            access: Access { read: *who, write: *who },
+            access: Access { read: who(*caller), write: who(*caller) },
             limits: match counted {
                 Nothing => Vec::new(),
-                Usual => vec![default],
-                SignIn => vec![sign_in, default],
+                Usual => vec![ground.default],
+                SignIn => vec![ground.sign_in, ground.default],
             },
             body_bytes: BODY_BYTES,
             timeout: Duration::from_secs(30),

@@ -78,13 +78,22 @@ pub(crate) struct Around<'a> {
     pub(crate) limits: &'a [Limit],
     pub(crate) upstreams: &'a [Upstream],
     pub(crate) body_bytes: u64,
+    /// Who administers by Palisade's own routes.
+    pub(crate) administrators: Who,
+    /// Whether the API's description is served.
+    pub(crate) described: bool,
     /// Where each line of the policy begins.
     pub(crate) lines: &'a [usize],
 }
 
 pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, around: &Around<'_>) -> Routes {
     let limit = |name: &str| around.limits.iter().position(|limit| limit.name == name).unwrap_or(0);
-    let mut rows = own::rows(limit(limits::DEFAULT_NAME), limit(limits::LOGIN_NAME));
+    let mut rows = own::rows(&own::Ground {
+        default: limit(limits::DEFAULT_NAME),
+        sign_in: limit(limits::LOGIN_NAME),
+        administrators: around.administrators,
+        described: around.described,
+    });
     let mut taken = Taken::by(&rows);
     for table in reader.listed(root, "route", "route") {
         let Some(row) = read_one(reader, &table, around, rows.len()) else { continue };

@@ -1,0 +1,79 @@
+//! Signing in and out.
+
+use palisade_model::Denial;
+
+use super::operation::{Gives, Operation};
+use super::shape::{Field, Named, Shape};
+
+const TAG: &str = "auth";
+
+/// Somebody, as they see themselves.
+pub(super) const USER: Named = Named {
+    name: "User",
+    doc: "A user.",
+    fields: &[
+        Field::new("id", Shape::Id, "Names the account for good."),
+        Field::new("name", Shape::Text, "The sign-in name."),
+        Field::new("email", Shape::Maybe(&Shape::Text), "The e-mail address."),
+        Field::new("tenant", Shape::Maybe(&Shape::Text), "The tenant."),
+        Field::new("roles", Shape::List(&Shape::Text), "The roles, with all that they include."),
+    ],
+};
+
+const TOKENS: Named = Named {
+    name: "Tokens",
+    doc: "Access and refresh token (RFC 6749 section 5.1).",
+    fields: &[
+        Field::new("access_token", Shape::Secret, "A JWT for `Authorization: Bearer`."),
+        Field::new("refresh_token", Shape::Secret, "For one exchange."),
+        Field::new("token_type", Shape::Word(&["Bearer"]), "The kind of the access token."),
+        Field::new("expires_in", Shape::Count, "Life of the access token, in seconds."),
+        Field::new("refresh_expires_in", Shape::Count, "Life of the refresh token, in seconds."),
+    ],
+};
+
+const SESSION: Shape = Shape::Object(&[
+    Field::new("csrf_token", Shape::Secret, "For the header of state-changing requests."),
+    Field::new("user", Shape::Named(&USER), "Who is signed in."),
+]);
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::post("/api/v1/auth/login", TAG, "Signs in with a password.")
+        .takes(&[
+            Field::new("login", Shape::Text, "Name or e-mail."),
+            Field::new("password", Shape::Secret, "The password."),
+            Field::optional("session", Shape::Flag, "Whether a session cookie is wanted instead of tokens."),
+        ])
+        .gives(&[Gives::json(
+            200,
+            "Tokens; or, with `session`, a cookie and the token against forged requests.",
+            Shape::Either(&[Shape::Named(&TOKENS), SESSION]),
+        )])
+        .refuses(&[Denial::SignInFailed, Denial::HashingBusy]),
+    Operation::post("/api/v1/auth/register", TAG, "Registers a user, where the policy lets anybody.")
+        .takes(&[
+            Field::new("name", Shape::Text, "The sign-in name: letters, digits, '.', '_', '+' and '-'."),
+            Field::optional("email", Shape::Text, "The e-mail address."),
+            Field::new("password", Shape::Secret, "The password."),
+        ])
+        .gives(&[Gives::json(
+            201,
+            "The user was made.",
+            Shape::Object(&[
+                Field::new("id", Shape::Id, "The account."),
+                Field::new("name", Shape::Text, "The sign-in name."),
+                Field::new("email", Shape::Maybe(&Shape::Text), "The e-mail address."),
+            ]),
+        )])
+        .refuses(&[Denial::SignUpClosed, Denial::HashingBusy]),
+    Operation::post("/api/v1/auth/refresh", TAG, "Exchanges a refresh token for new tokens.")
+        .takes(&[Field::new("refresh_token", Shape::Secret, "The refresh token. It is used up by this.")])
+        .gives(&[Gives::json(200, "New tokens.", Shape::Named(&TOKENS))])
+        .refuses(&[Denial::CredentialInvalid]),
+    Operation::post(
+        "/api/v1/auth/logout",
+        TAG,
+        "Ends the session, or the family of the token, that the request comes with.",
+    )
+    .gives(&[Gives::nothing(204, "Ended, on every node.")]),
+];
