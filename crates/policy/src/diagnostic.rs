@@ -73,6 +73,9 @@ codes! {
     HeaderWeak "P040" "A response header that is weaker than it should be.";
     LimitWeak "P041" "A limit on signing in that leaves time to guess passwords.";
     HashWeak "P042" "Password hashing that is too cheap for production.";
+    TestUser "P050" "A fixed user for automatic tests, outside of them.";
+    PlainProvider "P051" "A sign-in provider that is spoken to without TLS.";
+    SignUpWide "P052" "A provider at which anybody can get an account makes accounts here.";
 }
 
 /// Whether the policy can be used at all.

@@ -4,6 +4,7 @@
 mod meaning;
 mod origins;
 mod production;
+mod providers;
 mod secrets;
 
 use crate::diagnostic::{Diagnostic, Place, Severity};
@@ -25,6 +26,7 @@ pub(crate) fn check(policy: &Policy, places: &Places, known: &[Diagnostic]) -> V
     production::check(&mut lint);
     secrets::check(&mut lint);
     origins::check(&mut lint);
+    providers::check(&mut lint);
     meaning::check(&mut lint);
     // A row that could not be read uses nothing: to call the rest unused would send people the wrong way.
     if known.iter().all(|one| one.severity != Severity::Error) {

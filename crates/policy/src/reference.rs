@@ -59,8 +59,13 @@ fn row(scope: &Scope, setting: &dyn AnySetting) -> String {
 
 /// The few keys without which their table means nothing.
 fn is_required(scope: &Scope, setting: &dyn AnySetting) -> bool {
-    const REQUIRED: [(&str, &str); 4] =
-        [("route", "path"), ("route", "to"), ("upstream.NAME", "url"), ("route.deprecated", "since")];
+    const REQUIRED: [(&str, &str); 5] = [
+        ("route", "path"),
+        ("route", "to"),
+        ("upstream.NAME", "url"),
+        ("route.deprecated", "since"),
+        ("identify.oidc.NAME", "client_id"),
+    ];
     REQUIRED.contains(&(scope.path, setting.key()))
 }
 
@@ -105,6 +110,7 @@ pub fn example_toml() -> String {
         let header = match scope.path {
             "upstream.NAME" => "[upstream.app]".to_owned(),
             "route.deprecated" => "#[route.deprecated]".to_owned(),
+            "identify.oidc.NAME" => "#[identify.oidc.google]".to_owned(),
             _ => scope.header(),
         };
         text.push_str(&format!("\n# {}\n{header}\n", scope.doc));
@@ -196,6 +202,10 @@ fn table(scope: &Scope) -> Value {
         scope.settings.iter().map(|setting| (setting.key().to_owned(), setting.schema())).collect();
     for name in scope.tables {
         let path = format!("{}.{name}", scope.path);
+        if let Some(each) = scopes().find(|inner| inner.path == format!("{path}.NAME")) {
+            properties.insert((*name).to_owned(), names(&table(each)));
+            continue;
+        }
         // A route's `cors` has the keys of the common one.
         let inner = scopes()
             .find(|inner| inner.path == path)

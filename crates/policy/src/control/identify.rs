@@ -177,10 +177,60 @@ pub(super) const CONTROLS: &[Control] = &[
         probe: Probe::WithTheProver,
     },
     Control {
+        id: "identify.providers",
+        title: "Sign-in elsewhere proves who somebody is, and takes over nobody",
+        stage: Stage::Identify,
+        keys: &[
+            "identify.oidc.NAME.issuer",
+            "identify.oidc.NAME.default_roles",
+            "identify.oidc.NAME.domains",
+            "identify.oidc.NAME.sign_up",
+            "identify.oidc.NAME.trust_email",
+            "identify.oidc.NAME.trust_second_factor",
+        ],
+        enforced_by: "crates/access/src/oidc/mod.rs",
+        requirements: &["ID-6"],
+        references: &[
+            "OpenID Connect Core 1.0 section 3.1.3.7",
+            "RFC 9700",
+            "RFC 9207",
+            "ASVS V10.5.1",
+            "ASVS V10.5.2",
+            "ASVS V10.5.3",
+        ],
+        sentence: |policy| {
+            let labels: Vec<&str> =
+                policy.identify.providers.iter().map(|provider| provider.label.as_str()).collect();
+            format!(
+                "Sign-in at other sites (OpenID Connect with PKCE, state and nonce): {}. Accounts are found by issuer and subject; an address that has an account already is linked only by its owner.",
+                listed(&labels)
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.no_test_user",
+        title: "No fixed user stands in for a sign-in",
+        stage: Stage::Identify,
+        keys: &["identify.oidc.NAME.dangerous_test_user"],
+        enforced_by: "crates/policy/src/lint/providers.rs",
+        requirements: &["ID-7"],
+        references: &["ASVS V6.3.2"],
+        sentence: |policy| {
+            let fixed = policy.identify.providers.iter().any(|provider| provider.test_user.is_some());
+            if fixed {
+                "For automatic tests, a fixed user stands in for sign-in elsewhere; production refuses to start like this.".to_owned()
+            } else {
+                "Nothing stands in for a real sign-in elsewhere.".to_owned()
+            }
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
         id: "identify.secrets",
         title: "Secrets stand beside the policy",
         stage: Stage::Identify,
-        keys: &["identify.secret_key", "store.database"],
+        keys: &["identify.secret_key", "identify.oidc.NAME.client_secret", "store.database"],
         enforced_by: "crates/policy/src/read/secret.rs",
         requirements: &["POL-1"],
         references: &["ASVS V13.3.1", "ASVS V11.2.3"],

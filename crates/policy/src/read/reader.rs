@@ -76,6 +76,11 @@ impl<'t> Table<'t> {
         Self { path: String::new(), entries: Some(entries), place: Place::Unsaid }
     }
 
+    /// A table that the file does not have, for what the environment alone can bring.
+    pub(crate) fn missing(path: &str) -> Self {
+        Self { path: path.to_owned(), entries: None, place: Place::Unsaid }
+    }
+
     /// The path of a key in it.
     pub(crate) fn at(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
@@ -141,6 +146,11 @@ impl<'a> Reader<'a> {
     /// Notes something.
     pub(crate) fn note(&mut self, diagnostic: Diagnostic) {
         self.found.push(diagnostic);
+    }
+
+    /// Whether the environment has this variable, or the one that names a file for it.
+    pub(crate) fn has_variable(&self, name: &str) -> bool {
+        self.environment.get(name).is_some() || self.environment.get(&format!("{name}_FILE")).is_some()
     }
 
     /// The table of that name within another, its keys checked against the scope.

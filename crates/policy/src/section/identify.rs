@@ -1,9 +1,11 @@
-//! `[identify]`: passwords, sessions and tokens.
+//! `[identify]`: passwords, sessions, tokens and sign-in at other sites.
 
+pub(crate) mod oidc;
 pub(crate) mod passwords;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 
+pub use oidc::{GOOGLE_ISSUER, Issuer, Provider};
 pub use passwords::Passwords;
 pub use sessions::{CookieName, Sessions};
 pub use tokens::{Algorithm, Tokens};
@@ -47,7 +49,7 @@ pub(crate) const SCOPES: &[Scope] = &[
         path: "identify",
         doc: "Who is asking.",
         settings: &[&SECRET_KEY, &AUTH_USERS, &HOME],
-        tables: &["sign_up", "passwords", "sessions", "tokens"],
+        tables: &["sign_up", "passwords", "sessions", "tokens", "oidc"],
         shape: Shape::Once,
     },
     Scope {
@@ -62,14 +64,18 @@ pub(crate) const SCOPES: &[Scope] = &[
 pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, app: &App, roles: &Roles) -> Identify {
     let table = reader.open(root, "identify", "identify");
     let sign_up = reader.open(&table, "sign_up", "identify.sign_up");
+    let default_roles = read_default_roles(reader, &sign_up, roles);
+    let providers = oidc::read(reader, &table, roles, default_roles);
+    oidc::check(reader, &providers);
     Identify {
         secret_key: reader.read_if_said(&table, &SECRET_KEY),
         sign_up: reader.read(&sign_up, &SIGN_UP_OPEN),
-        default_roles: read_default_roles(reader, &sign_up, roles),
+        default_roles,
         home: read_home(reader, &table),
         passwords: passwords::read(reader, &table),
         sessions: sessions::read(reader, &table, app),
         tokens: tokens::read(reader, &table, app),
+        providers,
         auth_users: reader.read_if_said(&table, &AUTH_USERS).map(|users| users.0).unwrap_or_default(),
     }
 }
@@ -123,6 +129,8 @@ pub struct Identify {
     pub sessions: Sessions,
     /// Access and refresh tokens (ID-9, ID-10).
     pub tokens: Tokens,
+    /// Other sites at which people sign in (ID-6).
+    pub providers: Vec<Provider>,
     /// AUTH_USERS: name and password hash pairs (ID-5).
     pub auth_users: Vec<(String, Secret)>,
 }

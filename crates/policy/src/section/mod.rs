@@ -26,6 +26,7 @@ pub const SCOPES: &[&[Scope]] = &[
     identify::passwords::SCOPES,
     identify::sessions::SCOPES,
     identify::tokens::SCOPES,
+    identify::oidc::SCOPES,
     csrf::SCOPES,
     authorize::SCOPES,
     route::read::SCOPES,
@@ -51,13 +52,15 @@ mod tests {
 
     /// Where a setting stands in the development policy, which has one upstream `app` and one route.
     fn here(path: &str) -> String {
-        path.replace("upstream.NAME", "upstream.app").replace("route.", "route[0].")
+        path.replace("upstream.NAME", "upstream.app")
+            .replace("identify.oidc.NAME", "identify.oidc.google")
+            .replace("route.", "route[0].")
     }
 
     // A key that nothing reads would be a promise that nothing keeps.
     #[test]
     fn every_setting_is_read() {
-        let environment = Environment::default();
+        let environment: Environment = [("GOOGLE_CLIENT_ID", "id")].into_iter().collect();
         let mut reader = Reader::new(&environment, super::SCOPES);
         let table = DeTable::parse(crate::DEVELOPMENT).unwrap();
         crate::read_all(&mut reader, &Table::root(table.get_ref()), crate::DEVELOPMENT);
@@ -81,7 +84,9 @@ mod tests {
             assert!(scope.doc.ends_with('.'), "{}", scope.path);
             for name in scope.tables {
                 let inner = format!("{}.{name}", scope.path);
-                assert!(inner == "route.cors" || scopes().any(|scope| scope.path == inner), "{inner}");
+                let named = format!("{inner}.NAME");
+                let known = scopes().any(|scope| scope.path == inner || scope.path == named);
+                assert!(inner == "route.cors" || known, "{inner}");
             }
             for setting in scope.settings {
                 assert_eq!(setting.faults(), Vec::<String>::new());

@@ -183,3 +183,20 @@ fn registering_gives_the_least_role() {
     let closed = roles("\"admin\"").replace("true", "false");
     assert_eq!(errors(&altered("", &closed)), [], "nobody registers, so nobody gets it");
 }
+
+// proves: ID-7
+#[test]
+fn a_fixed_test_user_is_for_testing_alone() {
+    let text = |environment: &str| {
+        format!(
+            "[app]\nenvironment = \"{environment}\"\nbase_url = \"https://a.example\"\n\
+             [identify.oidc.google]\nclient_id = \"a\"\ndangerous_test_user = \"tester@example.com\"\n"
+        )
+    };
+    for refused in ["production", "development"] {
+        let errors = Policy::from_toml("palisade.toml", &text(refused), &secrets()).unwrap_err();
+        let said = errors.render(false);
+        assert!(said.contains("P050") && said.contains("palisade.toml:6:23"), "{refused}: {said}");
+    }
+    assert!(Policy::from_toml("palisade.toml", &text("testing"), &secrets()).is_ok());
+}

@@ -103,3 +103,18 @@ fn the_environment_cannot_switch_production_off_its_guards() {
     assert!(text.contains("P022") && text.contains("P023"), "{text}");
     assert!(text.contains("in the environment variable SECURITY_MODE"), "{text}");
 }
+
+// proves: ID-6
+#[test]
+fn google_is_switched_on_by_its_variables_alone_and_no_other_provider_reads_them() {
+    let text = "[identify.oidc.company]\nissuer = \"https://login.example.com\"\nclient_id = \"mtc\"\n";
+    let environment: palisade_model::Environment =
+        [("GOOGLE_CLIENT_ID", "google-id"), ("GOOGLE_CLIENT_SECRET", "google-secret")].into_iter().collect();
+    let policy = palisade_policy::Policy::from_toml("palisade.toml", text, &environment).unwrap().policy;
+    let [company, google] = &policy.identify.providers[..] else { panic!("two providers") };
+    assert_eq!((company.client_id.as_str(), company.client_secret.is_none()), ("mtc", true));
+    assert_eq!((google.name.as_str(), google.client_id.as_str()), ("google", "google-id"));
+    assert_eq!(google.issuer.text, "https://accounts.google.com");
+    assert_eq!(google.client_secret.as_ref().unwrap().expose(), "google-secret");
+    assert_eq!(google.label, "Google");
+}
