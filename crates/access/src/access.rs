@@ -11,6 +11,7 @@ use palisade_store::{Store, StoreError, Subject, User};
 use serde_json::Value;
 
 use crate::csrf::Csrf;
+use crate::keys::Key;
 use crate::live::Live;
 use crate::password::Passwords;
 use crate::session::Sessions;
@@ -38,6 +39,10 @@ pub(crate) struct Parts {
     pub(crate) csrf: Csrf,
     pub(crate) assertions: Assertions,
     pub(crate) jwks: Value,
+    /// Seals letters.
+    pub(crate) outbox: Key,
+    /// A letter was queued.
+    pub(crate) posted: tokio::sync::Notify,
     /// The last invalidation that was seen.
     pub(crate) cursor: std::sync::atomic::AtomicI64,
 }

@@ -49,6 +49,8 @@ impl Access {
             successors: Successors::new(root.derive("refresh")),
             csrf: Csrf::new(root.derive("csrf")),
             assertions,
+            outbox: root.derive("outbox"),
+            posted: tokio::sync::Notify::new(),
             jwks: json!({ "keys": keys }),
             cursor: AtomicI64::new(cursor),
             policy,

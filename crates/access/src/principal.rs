@@ -28,6 +28,7 @@ struct Facts {
     user: UserId,
     name: String,
     email: Option<String>,
+    email_confirmed: bool,
     tenant: Option<TenantId>,
     roles: RoleSet,
     role_names: Vec<String>,
@@ -50,6 +51,7 @@ impl Principal {
             user: user.id,
             name: user.name.clone(),
             email: user.email.clone(),
+            email_confirmed: user.email_verified_at.is_some(),
             tenant: user.tenant.clone(),
             roles,
             role_names: policy.roles.names_of(roles).map(str::to_owned).collect(),
@@ -83,10 +85,16 @@ impl Principal {
         &self.0.name
     }
 
-    /// The e-mail address.
+    /// The e-mail address, as they gave it.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         self.0.email.as_deref()
+    }
+
+    /// The e-mail address if it is surely theirs: the only one that others may be told (ID-4).
+    #[must_use]
+    pub fn confirmed_email(&self) -> Option<&str> {
+        self.email().filter(|_| self.0.email_confirmed)
     }
 
     /// The tenant, from the user's record and never from the request (ACC-3).
@@ -168,6 +176,7 @@ impl Principal {
             user: UserId::generate(now, entropy).unwrap(),
             name: "alice".into(),
             email: None,
+            email_confirmed: false,
             tenant: None,
             roles: RoleSet::EMPTY,
             role_names: Vec::new(),

@@ -55,6 +55,8 @@ uuid_ids! {
     SessionId;
     /// A family of refresh tokens: all that descend from one sign-in (RFC 9700 section 4.14.2).
     FamilyId;
+    /// A letter that waits to be sent.
+    MailId;
 }
 
 /// Whose data it is. Letters, digits, `_` and `-`, at most 64.

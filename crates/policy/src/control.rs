@@ -78,6 +78,8 @@ pub const PLUMBING: &[Plumbing] = &[
     Plumbing { key: "edge.metrics_listen", reason: "an address, on this machine alone by default" },
     Plumbing { key: "edge.drain", reason: "how a restart behaves" },
     Plumbing { key: "store.data_dir", reason: "a folder" },
+    Plumbing { key: "mail.username", reason: "an account elsewhere" },
+    Plumbing { key: "mail.from", reason: "a label on letters" },
     Plumbing { key: "identify.home", reason: "a path of this site" },
     Plumbing { key: "identify.oidc.NAME.client_id", reason: "a name that the provider gives" },
     Plumbing { key: "identify.oidc.NAME.label", reason: "a label on pages" },

@@ -24,6 +24,7 @@ use section::authorize::Roles;
 use section::csrf::Csrf;
 use section::edge::Edge;
 use section::identify::Identify;
+use section::mail::Mail;
 use section::route::Routes;
 use section::shield::Shield;
 use section::store::Store;
@@ -38,6 +39,8 @@ pub struct Policy {
     pub edge: Edge,
     /// `[store]`
     pub store: Store,
+    /// `[mail]`
+    pub mail: Mail,
     /// `[shield]`
     pub shield: Shield,
     /// `[identify]`
@@ -139,10 +142,11 @@ fn read_all(reader: &mut Reader<'_>, root: &Table<'_>, text: &str) -> Policy {
     let store = section::store::read(reader, root);
     let (edge_table, listen) = section::edge::read_listen(reader, root);
     let app = section::app::read(reader, root, listen);
+    let mail = section::mail::read(reader, root, &app, &store.data_dir);
     let edge = section::edge::read(reader, &edge_table, listen, &app);
     let shield = section::shield::read(reader, root, &app);
     let roles = section::authorize::read(reader, root);
-    let identify = section::identify::read(reader, root, &app, &roles);
+    let identify = section::identify::read(reader, root, &app, &mail, &roles);
     let csrf = section::csrf::read(reader, root);
     let upstreams = section::upstream::read(reader, root);
     let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
@@ -158,7 +162,7 @@ fn read_all(reader: &mut Reader<'_>, root: &Table<'_>, text: &str) -> Policy {
     };
     let routes = section::route::read::read(reader, root, &around);
     let audit = section::audit::read(reader, root, app.environment, &store.data_dir);
-    Policy { app, edge, store, shield, identify, csrf, roles, routes, upstreams, audit }
+    Policy { app, edge, store, mail, shield, identify, csrf, roles, routes, upstreams, audit }
 }
 
 /// Who administers: nobody, where newcomers have the highest role.

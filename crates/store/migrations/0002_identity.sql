@@ -49,6 +49,26 @@ CREATE TABLE outbox (
     expires_at BIGINT NOT NULL
 ) /*strict*/;
 CREATE INDEX outbox_next ON outbox (next_at);
+CREATE INDEX outbox_expiry ON outbox (expires_at);
+
+-- How many letters a recipient got that anybody may ask for: keyed digests, never addresses.
+CREATE TABLE postings (
+    recipient BYTEA PRIMARY KEY,
+    letters BIGINT NOT NULL,
+    ends BIGINT NOT NULL
+) /*strict*/;
+CREATE INDEX postings_end ON postings (ends);
+
+-- Registrations that wait for their address to be confirmed. Sealed: name, address and the password's hash.
+CREATE TABLE sign_ups (
+    digest BYTEA PRIMARY KEY,
+    sealed BYTEA NOT NULL,
+    expires_at BIGINT NOT NULL
+) /*strict*/;
+CREATE INDEX sign_ups_expiry ON sign_ups (expires_at);
+
+-- The address that a link was mailed to, or leads to.
+ALTER TABLE links ADD COLUMN email TEXT;
 
 -- Accounts elsewhere, by (issuer, subject).
 CREATE TABLE identities (

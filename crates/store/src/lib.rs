@@ -14,6 +14,7 @@ mod kept;
 pub mod limiter;
 mod link;
 mod migrate;
+mod outbox;
 mod refresh;
 mod session;
 mod sql;
@@ -30,6 +31,7 @@ pub use error::StoreError;
 pub use feed::Subject;
 pub use limiter::{Check, CounterRow, Limiter, Quota, Verdict};
 pub use link::Link;
+pub use outbox::{Allowance, Mail};
 pub use refresh::{RefreshToken, Rotation};
 pub use session::{Session, SessionKind};
 pub use user::User;
@@ -112,6 +114,7 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         session::STATEMENTS,
         refresh::STATEMENTS,
         link::STATEMENTS,
+        outbox::STATEMENTS,
         kept::STATEMENTS,
         feed::STATEMENTS,
         counters::STATEMENTS,

@@ -16,6 +16,8 @@ pub struct NewUser {
     pub name: String,
     /// The e-mail address.
     pub email: Option<String>,
+    /// Whether the address is known to be theirs. An address that is not confirmed is not told to applications.
+    pub email_verified: bool,
     /// The tenant.
     pub tenant: Option<TenantId>,
     /// Names of roles of the policy; the policy's default roles when it is `None`.
@@ -50,8 +52,8 @@ impl Access {
         let user = User {
             id: self.new_user_id().map_err(unrandom)?,
             name,
+            email_verified_at: email.as_ref().filter(|_| new.email_verified).map(|_| now),
             email,
-            email_verified_at: None,
             tenant: new.tenant,
             roles,
             password_at: password.as_ref().map(|_| now),

@@ -6,6 +6,7 @@ pub(crate) mod identify;
 pub(crate) mod import;
 pub(crate) mod link;
 pub(crate) mod password;
+pub(crate) mod post;
 pub(crate) mod prove;
 pub(crate) mod run;
 pub(crate) mod session;

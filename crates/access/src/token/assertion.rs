@@ -36,6 +36,9 @@ struct Claims<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
+    /// As OpenID Connect has it; `true` wherever there is an address, since no other is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a str>,
     roles: &'a [String],
@@ -90,7 +93,8 @@ impl Assertions {
             exp: now.plus(LIFE).as_secs(),
             jti: request.as_str(),
             name: principal.name(),
-            email: principal.email(),
+            email: principal.confirmed_email(),
+            email_verified: principal.confirmed_email().map(|_| true),
             tenant: principal.tenant().map(|tenant| tenant.as_str()),
             roles: principal.role_names(),
             method,

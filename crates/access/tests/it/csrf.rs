@@ -84,6 +84,7 @@ async fn an_assertion_verifies_with_the_published_key_and_says_who_asks_for_what
     let new = NewUser {
         name: "alice".into(),
         email: Some("a@tracker.example".into()),
+        email_verified: true,
         tenant: TenantId::parse("north"),
         roles: Some(vec!["manager".into()]),
         password: Some(secret(GOOD)),

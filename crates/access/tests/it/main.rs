@@ -7,6 +7,7 @@ mod house;
 mod link;
 mod open;
 mod password;
+mod post;
 mod session;
 mod sign_in;
 mod sign_up;

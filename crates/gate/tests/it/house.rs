@@ -194,6 +194,7 @@ impl House {
         let new = NewUser {
             name: name.into(),
             email: None,
+            email_verified: true,
             tenant: tenant.map(|tenant| TenantId::parse(tenant).unwrap()),
             roles: Some(roles.iter().map(|role| (*role).to_owned()).collect()),
             password: Some(Secret::new(PASSWORD)),

@@ -127,6 +127,9 @@ pub(super) struct NewUser {
     /// The e-mail address
     #[arg(long)]
     pub(super) email: Option<String>,
+    /// The address is known to be theirs: applications are told of it, and notices go there
+    #[arg(long, requires = "email")]
+    pub(super) email_verified: bool,
     /// The tenant
     #[arg(long)]
     pub(super) tenant: Option<String>,

@@ -107,7 +107,14 @@ async fn add(office: &Office, new: NewUser, terminal: Terminal) -> Result<(), Fa
     };
     let by_link = password.is_none();
     let roles = if new.roles.is_empty() { None } else { Some(new.roles) };
-    let wanted = Wanted { name: new.name.clone(), email: new.email, tenant, roles, password };
+    let wanted = Wanted {
+        name: new.name.clone(),
+        email: new.email,
+        email_verified: new.email_verified,
+        tenant,
+        roles,
+        password,
+    };
     let id = office.access.create_user(wanted, None, &Origin::default()).await.map_err(refusal_failure)?;
     line(format_args!("Added {}.", visible(&new.name)));
     if by_link { link(office, id, &new.name).await } else { Ok(()) }
@@ -222,7 +229,7 @@ fn show(user: &User, format: Format, terminal: Terminal) {
     for (label, value) in [
         ("Name", visible(&user.name)),
         ("Id", user.id.to_string()),
-        ("E-mail", user.email.as_deref().map_or_else(|| "-".to_owned(), visible)),
+        ("E-mail", user.email.as_deref().map_or_else(|| "-".to_owned(), |email| address(email, user))),
         ("Tenant", tenant.to_owned()),
         ("Roles", named(&user.roles)),
         ("State", state(user).to_owned()),
@@ -233,12 +240,18 @@ fn show(user: &User, format: Format, terminal: Terminal) {
     }
 }
 
+fn address(email: &str, user: &User) -> String {
+    let confirmed = if user.email_verified_at.is_some() { "" } else { " (not confirmed)" };
+    format!("{}{confirmed}", visible(email))
+}
+
 /// Never the password's hash.
 fn as_json(user: &User) -> Value {
     json!({
         "id": user.id.to_string(),
         "name": user.name,
         "email": user.email,
+        "email_verified_at": user.email_verified_at.map(|at| at.to_string()),
         "tenant": user.tenant.as_ref().map(TenantId::as_str),
         "roles": user.roles,
         "enabled": user.enabled,

@@ -96,6 +96,37 @@ pub(super) const CONTROLS: &[Control] = &[
         probe: Probe::WithTheProver,
     },
     Control {
+        id: "identify.mail",
+        title: "Links by mail are for one use and tell nothing",
+        stage: Stage::Identify,
+        keys: &[
+            "mail.server",
+            "mail.password",
+            "mail.ca_file",
+            "mail.dangerous_plain",
+            "identify.sign_up.verify",
+        ],
+        enforced_by: "crates/access/src/service/post.rs",
+        requirements: &["ID-4"],
+        references: &["ASVS V6.4.2", "ASVS V6.4.3", "ASVS V6.3.7", "ASVS V2.4.1"],
+        sentence: |policy| {
+            if !policy.mail.is_on() {
+                return "No mail is sent: whoever forgot a password asks an administrator for a link."
+                    .to_owned();
+            }
+            let verify = if policy.identify.verify {
+                " An account is made only once its e-mail address was confirmed."
+            } else {
+                ""
+            };
+            format!(
+                "A link to set a password works once, within a day, and ends every session and token of the account; \
+                 asking for one tells nobody whether there is an account.{verify}"
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
         id: "identify.session_cookie",
         title: "The session cookie is out of reach",
         stage: Stage::Identify,

@@ -12,8 +12,9 @@ pub use tokens::{Algorithm, Tokens};
 
 use palisade_model::Secret;
 
-use super::app::App;
+use super::app::{App, Deployment};
 use super::authorize::{RoleSet, Roles};
+use super::mail::Mail;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::secret::UserList;
 use crate::read::setting::Variable;
@@ -39,6 +40,11 @@ const HOME: Setting<String> = Setting::new(
 
 const SIGN_UP_OPEN: Setting<bool> =
     Setting::new("identify.sign_up.open", "false", "Whether anybody may register.");
+const SIGN_UP_VERIFY: Setting<bool> = Setting::optional(
+    "identify.sign_up.verify",
+    "Whether an account is only made once its e-mail address was confirmed by a link.",
+)
+.else_by("true in production where `mail.server` is set");
 const SIGN_UP_ROLES: Setting<Vec<String>> =
     Setting::optional("identify.sign_up.roles", "The roles of somebody who registers.")
         .else_by("`user`, if there is such a role")
@@ -55,13 +61,19 @@ pub(crate) const SCOPES: &[Scope] = &[
     Scope {
         path: "identify.sign_up",
         doc: "Registration.",
-        settings: &[&SIGN_UP_OPEN, &SIGN_UP_ROLES],
+        settings: &[&SIGN_UP_OPEN, &SIGN_UP_VERIFY, &SIGN_UP_ROLES],
         tables: &[],
         shape: Shape::Once,
     },
 ];
 
-pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, app: &App, roles: &Roles) -> Identify {
+pub(crate) fn read(
+    reader: &mut Reader<'_>,
+    root: &Table<'_>,
+    app: &App,
+    mail: &Mail,
+    roles: &Roles,
+) -> Identify {
     let table = reader.open(root, "identify", "identify");
     let sign_up = reader.open(&table, "sign_up", "identify.sign_up");
     let default_roles = read_default_roles(reader, &sign_up, roles);
@@ -70,6 +82,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, app: &App, roles: 
     Identify {
         secret_key: reader.read_if_said(&table, &SECRET_KEY),
         sign_up: reader.read(&sign_up, &SIGN_UP_OPEN),
+verify: read_verify(reader, &sign_up, app, mail),
         default_roles,
         home: read_home(reader, &table),
         passwords: passwords::read(reader, &table),
@@ -78,6 +91,18 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, app: &App, roles: 
         providers,
         auth_users: reader.read_if_said(&table, &AUTH_USERS).map(|users| users.0).unwrap_or_default(),
     }
+}
+
+fn read_verify(reader: &mut Reader<'_>, table: &Table<'_>, app: &App, mail: &Mail) -> bool {
+    let said = reader.read_if_said(table, &SIGN_UP_VERIFY);
+    if said == Some(true) && !mail.is_on() {
+        let place = reader.places.of("identify.sign_up.verify");
+        reader.note(
+            Diagnostic::error(Code::Contradiction, place, "addresses cannot be confirmed without mail")
+                .help("write server = \"smtp://...\" in [mail], or verify = false"),
+        );
+    }
+    said.unwrap_or_else(|| mail.is_on() && app.environment == Deployment::Production)
 }
 
 fn read_default_roles(reader: &mut Reader<'_>, table: &Table<'_>, roles: &Roles) -> RoleSet {
@@ -119,6 +144,8 @@ pub struct Identify {
     pub secret_key: Option<Secret>,
     /// Whether anybody may register.
     pub sign_up: bool,
+    /// Whether an account is only made once its address was confirmed (ID-4).
+    pub verify: bool,
     /// The roles of a user who registers.
     pub default_roles: RoleSet,
     /// Where a browser goes after sign-in when it did not come from anywhere.

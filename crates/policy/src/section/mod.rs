@@ -6,6 +6,7 @@ pub mod authorize;
 pub mod csrf;
 pub mod edge;
 pub mod identify;
+pub mod mail;
 pub mod route;
 pub mod shield;
 pub mod store;
@@ -18,6 +19,7 @@ pub const SCOPES: &[&[Scope]] = &[
     app::SCOPES,
     edge::SCOPES,
     store::SCOPES,
+    mail::SCOPES,
     shield::SCOPES,
     shield::headers::SCOPES,
     shield::cors::SCOPES,

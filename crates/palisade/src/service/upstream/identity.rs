@@ -54,7 +54,7 @@ pub(super) fn write(headers: &mut HeaderMap, preset: IdentityHeaders, principal:
     let Some(names) = names(preset) else { return };
     set(headers, &names.user, encode(principal.name()));
     set(headers, &names.groups, list(principal.role_names()));
-    if let Some(email) = principal.email() {
+    if let Some(email) = principal.confirmed_email() {
         set(headers, &names.email, encode(email));
     }
     if let Some(tenant) = principal.tenant() {

@@ -108,6 +108,7 @@ impl Site {
         let new = NewUser {
             name: name.to_owned(),
             email: None,
+            email_verified: true,
             tenant: tenant.map(|tenant| TenantId::parse(tenant).unwrap()),
             roles: Some(vec![role.to_owned()]),
             password: Some(Secret::new(PASSWORD)),

@@ -1,0 +1,130 @@
+//! Letters go out: queued with the change that they tell of, and handed to whoever sends them.
+
+use std::time::Duration;
+
+use palisade_model::audit::Origin;
+use palisade_model::digest::hmac_sha256;
+use palisade_model::id::MailId;
+use palisade_model::{Denial, Refusal, Timestamp};
+use palisade_store::{Allowance, Mail, StoreError, User};
+
+use crate::access::{Access, unrandom};
+use crate::keys::seal;
+use crate::letter::{Letter, Matter, Notice};
+
+/// A letter that could not be sent for so long is given up; its link has run out then.
+const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// So many letters that anybody may ask for does one recipient get in [`WINDOW`].
+const MOST: u32 = 3;
+
+const WINDOW: Duration = Duration::from_secs(60 * 60);
+
+/// A letter that somebody has claimed and has to send.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Its id.
+    pub id: MailId,
+    /// The letter; `None` when it was sealed under another root secret.
+    pub letter: Option<Letter>,
+    /// Which try this is, from 1.
+    pub tries: u32,
+    /// When it is given up.
+    pub expires_at: Timestamp,
+}
+
+impl Access {
+    /// Tells the account's owner what happened to it, if their address is confirmed and mail is on. Never fails
+    /// its caller: a notice that cannot be queued is logged.
+    pub async fn notify(&self, user: &User, notice: Notice, origin: &Origin) {
+        let mail = match self.notice(user, notice, origin) {
+            Ok(Some(mail)) => mail,
+            Ok(None) => return,
+            Err(refusal) => return tracing::error!(why = %refusal.why, "a notice could not be written"),
+        };
+        match self.store().queue_mail(&mail, Vec::new()).await {
+            Ok(()) => self.0.posted.notify_one(),
+            Err(error) => tracing::error!(%error, "a notice could not be queued"),
+        }
+    }
+
+    /// The same, to go along with a change. An address that nobody confirmed gets no notices: it may be a
+    /// stranger's.
+    pub(crate) fn notice(
+        &self,
+        user: &User,
+        notice: Notice,
+        origin: &Origin,
+    ) -> Result<Option<Mail>, Refusal> {
+        match &user.email {
+            Some(email) if user.email_verified_at.is_some() && self.policy().mail.is_on() => {
+                self.letter(email, &user.name, Matter::Notice(notice), origin).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A sealed letter, due at once.
+    pub(crate) fn letter(
+        &self,
+        to: &str,
+        name: &str,
+        matter: Matter,
+        origin: &Origin,
+    ) -> Result<Mail, Refusal> {
+        let (now, world) = (self.now(), &self.0.world);
+        let id = MailId::generate(now, &*world.entropy).map_err(unrandom)?;
+        let mut letter = Letter::new(to, name, matter, now);
+        letter.address = origin.address.map(|address| address.to_string());
+        letter.agent.clone_from(&origin.agent);
+        let failed = |why: String| Refusal::new(Denial::Internal, why);
+        let text = serde_json::to_vec(&letter).map_err(|error| failed(error.to_string()))?;
+        let sealed = seal::seal(&self.0.outbox, &id.to_string(), &text, world)
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Mail { id, sealed, tries: 0, next_at: now, expires_at: now.plus(LIFE) })
+    }
+
+    /// What this recipient may get of letters that anybody can ask for: mailboxes must not be filled through us.
+    pub(crate) fn allowance(&self, recipient: &str) -> Allowance {
+        let recipient = recipient.to_lowercase();
+        let recipient = hmac_sha256(self.0.outbox.expose(), &[b"recipient", recipient.as_bytes()]);
+        Allowance { recipient, most: MOST, ends: self.now().plus(WINDOW) }
+    }
+
+    /// Waits until a letter was queued by this process. Others' are found by asking from time to time.
+    pub async fn mail_queued(&self) {
+        self.0.posted.notified().await;
+    }
+
+    /// Claims letters that are due, for `lease`.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn claim_mail(&self, lease: Duration, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        let now = self.now();
+        let claimed = self.store().claim_mail(now, now.plus(lease), limit).await?;
+        Ok(claimed.into_iter().map(|mail| self.opened(&mail)).collect())
+    }
+
+    fn opened(&self, mail: &Mail) -> Waiting {
+        let text = seal::open(&self.0.outbox, &mail.id.to_string(), &mail.sealed).ok();
+        let letter = text.and_then(|text| serde_json::from_slice(&text).ok());
+        Waiting { id: mail.id, letter, tries: mail.tries, expires_at: mail.expires_at }
+    }
+
+    /// Forgets a letter: it was sent, or never will be.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn forget_mail(&self, id: MailId) -> Result<(), StoreError> {
+        self.store().drop_mail(id).await
+    }
+
+    /// Tries a letter again at `at`.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn put_off_mail(&self, id: MailId, at: Timestamp) -> Result<(), StoreError> {
+        self.store().put_off_mail(id, at).await
+    }
+}
