@@ -82,7 +82,7 @@ pub(crate) fn read(
     Identify {
         secret_key: reader.read_if_said(&table, &SECRET_KEY),
         sign_up: reader.read(&sign_up, &SIGN_UP_OPEN),
-verify: read_verify(reader, &sign_up, app, mail),
+        verify: read_verify(reader, &sign_up, app, mail),
         default_roles,
         home: read_home(reader, &table),
         passwords: passwords::read(reader, &table),
