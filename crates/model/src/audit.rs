@@ -51,6 +51,10 @@ actions! {
     SignedOut = "session.signed_out";
     /// A session or all of a user's were ended for them.
     SessionRevoked = "session.revoked";
+    /// An account at another site was linked to a user (ID-6).
+    IdentityLinked = "identity.linked";
+    /// A linked account at another site was taken off a user.
+    IdentityUnlinked = "identity.unlinked";
     /// Access and refresh tokens were issued.
     TokenIssued = "token.issued";
     /// A refresh token was exchanged for its successor.

@@ -6,7 +6,7 @@ use palisade_model::Timestamp;
 
 use crate::sql::{statements, values};
 use crate::value::first;
-use crate::{Store, StoreError, counters, feed, link, outbox, refresh, session};
+use crate::{Store, StoreError, counters, feed, identity, link, outbox, refresh, session, spent};
 
 /// How long the feed is kept: nodes ask every few hundred milliseconds, and trust nothing older than a second.
 const FEED: Duration = Duration::from_secs(3600);
@@ -47,6 +47,8 @@ impl Store {
             .write(move |tx| {
                 Box::pin(async move {
                     tx.later(session::prune(now));
+                    tx.later(identity::prune());
+                    tx.later(spent::prune(now));
                     refresh::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(link::prune(now));
                     outbox::prune(now).into_iter().for_each(|query| tx.later(query));

@@ -10,6 +10,7 @@ mod credential;
 mod db;
 mod error;
 mod feed;
+mod identity;
 mod kept;
 pub mod limiter;
 mod link;
@@ -17,6 +18,7 @@ mod migrate;
 mod outbox;
 mod refresh;
 mod session;
+mod spent;
 mod sql;
 mod user;
 mod value;
@@ -29,6 +31,7 @@ use palisade_model::{Secret, World};
 pub use audit::{AuditQuery, AuditRow, ChainFault, ChainReport, FaultKind, Personal};
 pub use error::StoreError;
 pub use feed::Subject;
+pub use identity::{Identity, Source, Unlinked};
 pub use limiter::{Check, CounterRow, Limiter, Quota, Verdict};
 pub use link::Link;
 pub use outbox::{Allowance, Mail};
@@ -112,6 +115,8 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         user::STATEMENTS,
         credential::STATEMENTS,
         session::STATEMENTS,
+        identity::STATEMENTS,
+        spent::STATEMENTS,
         refresh::STATEMENTS,
         link::STATEMENTS,
         outbox::STATEMENTS,

@@ -6,6 +6,7 @@ use palisade_model::{AuditEvent, Timestamp};
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first, without_nul};
+use crate::identity::{self, Source};
 use crate::{Store, StoreError, User, user};
 
 /// What a session was begun with.
@@ -126,7 +127,21 @@ impl Store {
         keep: Option<usize>,
         audit: Vec<AuditEvent>,
     ) -> Result<Vec<[u8; 32]>, StoreError> {
-        let s = session.clone();
+        self.create_session_from(session, None, keep, audit).await
+    }
+
+    /// The same by an account elsewhere, so that it ends with the provider's session.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] also when that account is not the user's any more, or was signed out meanwhile.
+    pub async fn create_session_from(
+        &self,
+        session: &Session,
+        source: Option<&Source>,
+        keep: Option<usize>,
+        audit: Vec<AuditEvent>,
+    ) -> Result<Vec<[u8; 32]>, StoreError> {
+        let (s, source) = (session.clone(), source.cloned());
         let place = keep.map_or(i64::MAX, |keep| i64::try_from(keep.max(1)).unwrap_or(i64::MAX));
         self.db()
             .write(move |tx| {
@@ -153,6 +168,9 @@ impl Store {
                         ])
                         .await?;
                     user::enabled(found)?;
+                    if let Some(source) = &source {
+                        identity::begin(tx, s.id, s.user, source, s.created_at).await?;
+                    }
                     let mut ended = Vec::new();
                     for mut row in over {
                         ended.push(row.read()?);

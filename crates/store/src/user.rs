@@ -180,7 +180,7 @@ impl Store {
     }
 }
 
-async fn create(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
+pub(crate) async fn create(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
     tx.later(CREATE.with(values![
         user.id,
         &user.name,

@@ -11,6 +11,7 @@
 
 mod chaos;
 mod engine;
+mod identities;
 mod fixture;
 mod limiter;
 mod server;
