@@ -4,9 +4,9 @@ use palisade_model::id::{SessionId, UserId};
 use palisade_model::{AuditEvent, Timestamp};
 
 use crate::feed::Subject;
+use crate::identity::{self, Source};
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first, without_nul};
-use crate::identity::{self, Source};
 use crate::{Store, StoreError, User, user};
 
 /// What a session was begun with.

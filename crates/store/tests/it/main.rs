@@ -11,8 +11,8 @@
 
 mod chaos;
 mod engine;
-mod identities;
 mod fixture;
+mod identities;
 mod limiter;
 mod server;
 mod sessions;
