@@ -73,6 +73,10 @@ codes! {
     HeaderWeak "P040" "A response header that is weaker than it should be.";
     LimitWeak "P041" "A limit on signing in that leaves time to guess passwords.";
     HashWeak "P042" "Password hashing that is too cheap for production.";
+    RouteAlias "P043" "A page that a route guards, reached by another route that lets in more people.";
+    RouteSpelling "P044" "Another spelling of a page that a route guards, open to more people.";
+    DatabasePlain "P045" "The database is reached over a network without TLS.";
+    ReferrerHidden "P046" "Browsers do not tell where a form comes from, and it is refused.";
     TestUser "P050" "A fixed user for automatic tests, outside of them.";
     PlainProvider "P051" "A sign-in provider that is spoken to without TLS.";
     SignUpWide "P052" "A provider at which anybody can get an account makes accounts here.";

@@ -1,6 +1,8 @@
 //! What reads well and is unwise all the same: each rule looks at the compiled policy, and says where
 //! the setting stands that it speaks of.
 
+mod aliases;
+mod database;
 mod meaning;
 mod origins;
 mod production;
@@ -28,6 +30,8 @@ pub(crate) fn check(policy: &Policy, places: &Places, known: &[Diagnostic]) -> V
     origins::check(&mut lint);
     providers::check(&mut lint);
     meaning::check(&mut lint);
+    aliases::check(&mut lint);
+    database::check(&mut lint);
     // A row that could not be read uses nothing: to call the rest unused would send people the wrong way.
     if known.iter().all(|one| one.severity != Severity::Error) {
         meaning::unused(&mut lint);

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http::Method;
+use http::header::REFERRER_POLICY;
 use ipnet::IpNet;
 
 use super::Lint;
@@ -24,6 +25,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
         exemption(lint, row, &path);
     }
     proxies(lint);
+    referrer(lint);
 }
 
 fn origins(lint: &mut Lint<'_>, cors: &Cors, table: &str) {
@@ -60,14 +62,19 @@ fn unsafe_origin(origin: &str) -> Option<&'static str> {
         return Some("it stands for everybody");
     }
     let (scheme, host) = origin.split_once("://")?;
+    if is_this_machine(host) {
+        return Some("it is whatever runs on the visitor's own machine");
+    }
+    (scheme == "http").then_some("anybody on the way can answer for a site without TLS")
+}
+
+/// Whether a host, with a port or without, is the machine of whoever uses it.
+fn is_this_machine(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let name = if host.ends_with(']') { host } else { name };
     let address = name.trim_matches(['[', ']']).parse::<IpAddr>().ok();
     let is_here = address.is_some_and(|ip| ip.to_canonical().is_loopback() || ip.is_unspecified());
-    if is_here || name == "localhost" || name.ends_with(".localhost") {
-        return Some("it is whatever runs on the visitor's own machine");
-    }
-    (scheme == "http").then_some("anybody on the way can answer for a site without TLS")
+    is_here || name == "localhost" || name.ends_with(".localhost")
 }
 
 /// A route that checks nothing has to be one that takes no cookies.
@@ -109,6 +116,27 @@ fn proxies(lint: &mut Lint<'_>) {
         )
         .because("passwords could be guessed without end")
         .write("name the few addresses that no limit shall count: exempt = [\"192.0.2.7/32\"]");
+    }
+}
+
+/// Under `no-referrer` a browser sends forms with `Origin: null`. What tells them from another site's is
+/// Sec-Fetch-Site, and that goes to https addresses and to this machine alone (Fetch; seen in Chromium).
+fn referrer(lint: &mut Lint<'_>) {
+    let policy = lint.policy;
+    let list = policy.shield.headers.iter().find(|(name, _)| *name == REFERRER_POLICY);
+    // Of a list a browser takes the last that it knows.
+    let last = list.and_then(|(_, value)| value.to_str().ok()?.rsplit(',').next());
+    let hidden = last.is_some_and(|last| last.trim().eq_ignore_ascii_case("no-referrer"));
+    let base = &policy.app.base_url;
+    if hidden && policy.csrf.enforced && !base.secure && !is_this_machine(&base.authority) {
+        lint.say(
+            Warning,
+            Code::ReferrerHidden,
+            "shield.headers.referrer_policy",
+            "over plain http browsers send forms with `Origin: null` under this policy, and they are refused",
+        )
+        .because("nothing tells such a form from one that another site made")
+        .write("write referrer_policy = \"same-origin\", which tells other sites as little; or an https base_url");
     }
 }
 

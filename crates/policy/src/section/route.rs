@@ -5,6 +5,7 @@ pub(crate) mod legacy;
 pub(crate) mod own;
 mod path;
 pub(crate) mod read;
+mod rewrite;
 mod table;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::authorize::Access;
 use super::csrf::CsrfRule;
 use super::shield::Cors;
 
+pub use rewrite::Rewrite;
 pub use table::{Found, Routes};
 
 /// One row of the route table.
@@ -122,6 +124,12 @@ impl Methods {
         Self(self.0 | bit(method) | head)
     }
 
+    /// Each of them.
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'static Method> {
+        const ORDER: &[Method; 7] = &Methods::ORDER;
+        ORDER.iter().filter(move |method| self.has(method))
+    }
+
     /// Both together.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
@@ -149,7 +157,7 @@ impl Methods {
     /// The Allow header's value.
     #[must_use]
     pub fn allow(self) -> String {
-        let names: Vec<&str> = Self::ORDER.iter().filter(|m| self.has(m)).map(Method::as_str).collect();
+        let names: Vec<&str> = self.iter().map(Method::as_str).collect();
         names.join(", ")
     }
 }

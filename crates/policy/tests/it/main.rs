@@ -1,6 +1,7 @@
 //! Policies as people write them, and what they get for it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod aliases;
 mod any_text;
 mod bad;
 mod explain;

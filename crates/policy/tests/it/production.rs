@@ -1,7 +1,7 @@
 //! Each guard of production: red with the dangerous setting, green without it, and no more than a
 //! warning for a developer.
 
-use palisade_policy::{Code, Policy};
+use palisade_policy::{Code, Policy, Severity};
 
 use crate::whole::{PRODUCTION, secrets};
 
@@ -9,12 +9,7 @@ fn errors(text: &str) -> Vec<Code> {
     let outcome = Policy::from_toml("palisade.toml", text, &secrets());
     outcome
         .err()
-        .map(|all| {
-            all.iter()
-                .filter(|one| one.severity == palisade_policy::Severity::Error)
-                .map(|one| one.code)
-                .collect()
-        })
+        .map(|all| all.iter().filter(|one| one.severity == Severity::Error).map(|one| one.code).collect())
         .unwrap_or_default()
 }
 
@@ -199,4 +194,50 @@ fn a_fixed_test_user_is_for_testing_alone() {
         assert!(said.contains("P050") && said.contains("palisade.toml:6:23"), "{refused}: {said}");
     }
     assert!(Policy::from_toml("palisade.toml", &text("testing"), &secrets()).is_ok());
+}
+
+// proves: POL-2
+#[test]
+fn a_database_elsewhere_is_reached_with_tls() {
+    let with = |text: &str, url: &str| {
+        let environment =
+            [("SECRET_KEY", "0123456789abcdef0123456789abcdef"), ("DATABASE_URL", url)].into_iter().collect();
+        match Policy::from_toml("p", text, &environment) {
+            Ok(checked) => checked.warnings.iter().map(|one| (one.severity, one.code)).collect::<Vec<_>>(),
+            Err(all) => all.iter().map(|one| (one.severity, one.code)).collect(),
+        }
+    };
+    let (error, warning) = ((Severity::Error, Code::DatabasePlain), (Severity::Warning, Code::DatabasePlain));
+    for plain in [
+        "postgres://u:p@db.example.com/d",
+        "postgres://u:p@db.example.com/d?sslmode=prefer",
+        "postgres://u:p@db.example.com/d?sslmode=disable",
+        "postgres://u:p@db/d",
+        "postgres://u:p@10.0.0.5:5432/d",
+        "postgres://u:p@10.0.0.5/d?application_name=sslmode=require",
+        "postgres://u:p@203.0.113.5/d?sslmode=disable",
+        "postgres://u:p@localhost,db.example.com/d",
+        "postgres:///d?host=db.example.com",
+        "postgres://u:p@localhost/d?hostaddr=203.0.113.5",
+        "postgres://u:p@[2001:db8::1]/d",
+    ] {
+        assert_eq!(with(PRODUCTION, plain), [error], "{plain}");
+        let development = PRODUCTION.replace("\"production\"", "\"development\"");
+        assert_eq!(with(&development, plain), [warning], "{plain}");
+    }
+    for meant in ["postgres://u:p@db/d?sslmode=disable", "postgres://u:p@10.0.0.5/d?sslmode=disable"] {
+        assert_eq!(with(PRODUCTION, meant), [warning], "{meant}: said on purpose");
+    }
+    for sound in [
+        "postgres://u:p@db.example.com/d?sslmode=require",
+        "postgres://u:p@db.example.com/d?sslmode=verify-full",
+        "postgresql+asyncpg://u:p@db/d?application_name=x&sslmode=verify-ca",
+        "postgres://u:p@localhost/d",
+        "postgres://u:p@127.0.0.1:5433/d",
+        "postgres://u:p@[::1]/d",
+        "postgres://u:p@%2Fvar%2Frun%2Fpostgresql/d",
+        "postgres:///d?host=/var/run/postgresql",
+    ] {
+        assert_eq!(with(PRODUCTION, sound), [], "{sound}");
+    }
 }

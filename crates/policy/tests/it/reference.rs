@@ -44,8 +44,8 @@ fn the_example_is_sound_with_every_key_in_force() {
         ("JWT_SECRET_KEY", "abcdef0123456789abcdef0123456789"),
         ("SMTP_PASSWORD", "0123456789"),
         ("AUTH_USERS", "ada:$2b$12$abcdefghijklmnopqrstuv"),
-        ("DATABASE_URL", "postgres://palisade:pw@db/palisade"),
         ("GOOGLE_CLIENT_SECRET", "0123456789abcdef"),
+        ("DATABASE_URL", "postgres://palisade:pw@db/palisade?sslmode=verify-full"),
     ]
     .into_iter()
     .collect();

@@ -42,7 +42,7 @@ fn the_names_that_the_seeds_use_override_what_they_name() {
     let pairs = [
         ("SECRET_KEY", key),
         ("JWT_SECRET_KEY", "fedcba9876543210fedcba9876543210"),
-        ("DATABASE_URL", "postgresql+asyncpg://a:b@db/x"),
+        ("DATABASE_URL", "postgresql+asyncpg://a:b@db/x?sslmode=require"),
         ("AUTH_USERS", "ada:$2b$12$abc"),
         ("ALLOWED_ORIGINS", "https://a.example.com, https://b.example.com"),
         ("ALLOWED_HOSTS", "a.example.com,*.b.example.com"),
@@ -58,7 +58,7 @@ fn the_names_that_the_seeds_use_override_what_they_name() {
     assert_eq!(policy.identify.secret_key.unwrap().expose(), key);
     assert_eq!(policy.identify.tokens.algorithm, Algorithm::Hs256);
     assert!(
-        matches!(policy.store.database, Database::Postgres(url) if url.expose() == "postgres://a:b@db/x")
+        matches!(policy.store.database, Database::Postgres(url) if url.expose() == "postgres://a:b@db/x?sslmode=require")
     );
     assert_eq!(policy.identify.auth_users[0].0, "ada");
     assert_eq!(policy.shield.cors.unwrap().origins, ["https://a.example.com", "https://b.example.com"]);

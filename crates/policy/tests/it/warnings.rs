@@ -111,6 +111,27 @@ fn an_application_out_on_the_internet_is_told() {
     }
 }
 
+// Over plain http Chromium sends `Origin: null` and no Sec-Fetch-Site; to 127.0.0.1 it sends the latter.
+// proves: CSRF-1
+#[test]
+fn a_referrer_policy_that_breaks_forms_is_told() {
+    let told = |base: &str, policy: &str| {
+        let text = format!(
+            "[app]\nbase_url = \"{base}\"\n[shield.headers]\nreferrer_policy = \"{policy}\"\n[csrf]\nmode = \"MODE\"\n"
+        );
+        let of = |mode: &str| warnings(&text.replace("MODE", mode), &Environment::default());
+        assert_eq!(of("open").iter().filter(|code| **code == Code::ReferrerHidden).count(), 0);
+        of("enforced")
+    };
+    assert_eq!(told("http://app.example", "no-referrer"), [Code::ReferrerHidden]);
+    assert_eq!(told("http://app.example", "origin, No-Referrer"), [Code::ReferrerHidden]);
+    assert_eq!(told("http://app.example", "no-referrer, same-origin"), [], "the last one counts");
+    assert_eq!(told("http://app.example", "same-origin"), []);
+    for fine in ["https://app.example", "http://127.0.0.1:8080", "http://localhost:8080"] {
+        assert_eq!(told(fine, "no-referrer"), [], "{fine}");
+    }
+}
+
 #[test]
 fn no_text_of_the_policy_reaches_a_terminal_as_a_command() {
     let errors = check("\"\\u001b[2Jname\" = 1\n[edge]\nlisten = \"\\u001b[31m\"\n").unwrap_err();

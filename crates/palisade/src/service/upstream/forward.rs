@@ -8,6 +8,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
 use palisade_gate::Exchange;
 use palisade_model::{Denial, Refusal};
+use palisade_policy::section::route::Rewrite;
 
 use super::hop;
 
@@ -18,49 +19,23 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// How a route's paths become an application's: the application's base path and the route's prefix in front, the
-/// route's `strip` taken off.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Rewrite {
-    /// Base path and prefix.
-    pub(super) front: String,
-    /// Taken off the front of the path, if it is there.
-    pub(super) strip: Option<String>,
-}
-
-impl Rewrite {
-    /// The request target in origin form.
-    pub(super) fn apply(&self, uri: &Uri) -> Result<Uri, Refusal> {
-        let Some(target) = uri.path_and_query() else { return Err(bad_target()) };
-        if self.front.is_empty() && self.strip.is_none() {
-            return Ok(Uri::from(target.clone()));
-        }
-        let rest = self.strip.as_deref().map_or(target.path(), |strip| strip_prefix(target.path(), strip));
-        let mut text = String::with_capacity(self.front.len() + target.as_str().len() + 1);
-        text.push_str(&self.front);
-        if !rest.starts_with('/') {
-            text.push('/');
-        }
-        text.push_str(rest);
-        if let Some(query) = target.query() {
-            text.push('?');
-            text.push_str(query);
-        }
-        PathAndQuery::try_from(text).map(Uri::from).map_err(|_| bad_target())
+/// The request target in origin form, as the application reads it.
+pub(super) fn target(rewrite: &Rewrite, uri: &Uri) -> Result<Uri, Refusal> {
+    let Some(target) = uri.path_and_query() else { return Err(bad_target()) };
+    if rewrite.is_none() {
+        return Ok(Uri::from(target.clone()));
     }
+    let mut text = String::with_capacity(rewrite.front.len() + target.as_str().len() + 1);
+    rewrite.write(target.path(), &mut text);
+    if let Some(query) = target.query() {
+        text.push('?');
+        text.push_str(query);
+    }
+    PathAndQuery::try_from(text).map(Uri::from).map_err(|_| bad_target())
 }
 
 fn bad_target() -> Refusal {
     Refusal::new(Denial::Malformed, "the request target has no path")
-}
-
-/// Whole segments only: `/app` comes off `/app/x` and not off `/apple`.
-fn strip_prefix<'a>(path: &'a str, strip: &str) -> &'a str {
-    let strip = strip.strip_suffix('/').unwrap_or(strip);
-    match path.strip_prefix(strip) {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
-        _ => path,
-    }
 }
 
 /// What the client sent, less what belongs to its own connection.
@@ -149,7 +124,7 @@ mod tests {
 
     fn rewritten(front: &str, strip: Option<&str>, target: &str) -> String {
         let rewrite = Rewrite { front: front.to_owned(), strip: strip.map(str::to_owned) };
-        rewrite.apply(&target.parse().unwrap()).unwrap().to_string()
+        super::target(&rewrite, &target.parse().unwrap()).unwrap().to_string()
     }
 
     #[test]

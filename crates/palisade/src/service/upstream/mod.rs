@@ -28,7 +28,7 @@ use palisade_access::{Access, Permit, Principal, Via};
 use palisade_gate::{Exchange, Metrics, refused};
 use palisade_model::{Denial, Refusal};
 use palisade_policy::Policy;
-use palisade_policy::section::route::{Route, Target};
+use palisade_policy::section::route::{Rewrite, Route};
 use palisade_policy::section::upstream::{IdentityHeaders, Upstream};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -36,7 +36,6 @@ use tokio::time::timeout;
 use answer::Answer;
 use failure::Failure;
 use figures::Figures;
-use forward::Rewrite;
 use outgoing::{Outgoing, Progress};
 use pool::{Lease, Pool};
 
@@ -93,7 +92,7 @@ impl Upstreams {
     #[must_use]
     pub fn new(policy: Arc<Policy>, access: Access) -> Self {
         let applications = policy.upstreams.iter().map(Application::new).collect();
-        let rewrites = policy.routes.rows.iter().map(|route| rewrite(&policy, route)).collect();
+        let rewrites = policy.routes.rows.iter().map(|route| Rewrite::of(route, &policy.upstreams)).collect();
         Self { policy, access, applications, rewrites, stopping: watch::Sender::new(false) }
     }
 
@@ -154,7 +153,7 @@ impl Upstreams {
 
         let (mut parts, body) = request.into_parts();
         let client = self.upgrade_of(&mut parts, route, exchange, permit)?;
-        parts.uri = rewrite.apply(&parts.uri)?;
+        parts.uri = forward::target(rewrite, &parts.uri)?;
         forward::leave_behind(&mut parts);
         forward::introduce(&mut parts, exchange, rewrite.strip.as_deref());
         forward::address_to(&mut parts.headers, application.host.as_ref(), exchange);
@@ -240,13 +239,6 @@ impl Upstreams {
         }
         self.stopping.send_replace(true);
     }
-}
-
-fn rewrite(policy: &Policy, route: &Route) -> Option<(usize, Rewrite)> {
-    let Target::Upstream { index, strip, prefix } = &route.target else { return None };
-    let base = &policy.upstreams.get(*index)?.base_path;
-    let front = format!("{base}{}", prefix.as_deref().unwrap_or_default());
-    Some((*index, Rewrite { front: front.trim_end_matches('/').to_owned(), strip: strip.clone() }))
 }
 
 fn no_application() -> Refusal {
