@@ -50,7 +50,9 @@ pub enum AccessError {
         name: String,
     },
     /// AUTH_USERS with a hash that is not read.
-    #[error("AUTH_USERS: the hash of user '{name}' is not an argon2id PHC string ($argon2id$v=19$m=..)")]
+    #[error(
+        "AUTH_USERS: the hash of user '{name}' is of no known form, or costs too much: argon2, bcrypt, PBKDF2 and scrypt as PHC, passlib, Werkzeug and Django write them are read"
+    )]
     UserHash {
         /// Whose.
         name: String,

@@ -42,7 +42,7 @@ impl Access {
         let cursor = store.invalidations_after(END).await?.0;
         let access = Self(Arc::new(Parts {
             live: Live::new(),
-            passwords: Passwords::new(&policy, world.clone())?,
+            passwords: Passwords::new(&policy, root.derive("nobody"), world.clone())?,
             sessions: Sessions::new(policy.identify.sessions.idle),
             verified: Verified::new(),
             signer,

@@ -39,6 +39,8 @@ actions! {
     UserEnabled = "user.enabled";
     /// A user's password was set.
     PasswordChanged = "user.password_changed";
+    /// A password's hash was made anew in the policy's way, at its user's sign-in (ID-3).
+    HashRenewed = "user.hash_renewed";
     /// A one-time link was made for a user.
     LinkIssued = "link.issued";
     /// A one-time link was used.

@@ -5,7 +5,7 @@ use palisade_model::{AuditEvent, Timestamp};
 
 use crate::feed::Subject;
 use crate::sql::{statements, values};
-use crate::user::{enabled, look};
+use crate::user::{MOST, enabled, look};
 use crate::value::first;
 use crate::{Store, StoreError, User, link, refresh, session};
 
@@ -23,6 +23,7 @@ statements! {
                WHERE id = $1 AND password IS NOT NULL \
                UNION ALL SELECT hash, number FROM password_history WHERE user_id = $1\
                ) AS hashes ORDER BY number DESC LIMIT $2";
+    HASHES = "SELECT id, password FROM users WHERE id > $1 AND password IS NOT NULL ORDER BY id LIMIT $2";
     SET_ENABLED = "UPDATE users SET enabled = $2 WHERE id = $1 RETURNING 1";
 }
 
@@ -74,7 +75,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn renew_hash(&self, id: UserId, old: &str, new: &str) -> Result<(), StoreError> {
+    pub async fn renew_hash(
+        &self,
+        id: UserId,
+        old: &str,
+        new: &str,
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
         let values = values![id, old, new];
         self.db()
             .write(move |tx| {
@@ -82,6 +89,7 @@ impl Store {
                     let [renewed] = tx.all([RENEW_HASH.with(values)]).await?;
                     if !renewed.is_empty() {
                         tx.changed(Subject::User(id));
+                        tx.record(audit);
                     }
                     Ok(())
                 })
@@ -97,6 +105,20 @@ impl Store {
         let n = i64::try_from(n).unwrap_or(i64::MAX);
         let rows = self.db().point(HISTORY.with(values![id, n])).await?;
         rows.into_iter().map(|mut row| row.read()).collect()
+    }
+
+    /// The hashes of users in order of their making, behind `after`; at most `limit`, and never more than 1,000.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn password_hashes(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<(UserId, String)>, StoreError> {
+        let after = after.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
+        let rows = self.db().list(HASHES.with(values![after, i64::from(limit.min(MOST))])).await?;
+        rows.into_iter().map(|mut row| Ok((row.read()?, row.read()?))).collect()
     }
 
     /// Lets the user sign in, or no more. Disabling ends their sessions, refresh families and links.

@@ -10,7 +10,7 @@ use crate::value::{Row, first};
 use crate::{Store, StoreError};
 
 /// Users in one answer at most.
-const MOST: u32 = 1000;
+pub(crate) const MOST: u32 = 1000;
 
 /// A user account.
 #[derive(Clone, Debug, PartialEq, Eq)]

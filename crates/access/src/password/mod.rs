@@ -1,21 +1,32 @@
 //! Passwords: verified and made on a bounded pool, judged by the policy's rules.
 
-mod hash;
+mod bcrypt64;
+mod decoys;
+mod form;
 mod plain;
 mod pool;
 mod rules;
+mod scheme;
+mod stored;
 mod strength;
+
+use std::sync::Arc;
 
 use palisade_model::world::NoEntropy;
 use palisade_model::{Denial, FieldFault, Refusal, Secret, World};
 use palisade_policy::Policy;
 
 use crate::error::AccessError;
-use hash::{Cost, Stored};
+use crate::keys::Key;
+use decoys::Decoys;
+use parking_lot::Mutex;
 use plain::{Plain, Unfit};
 use pool::Pool;
 use rules::Rules;
+use scheme::{Scheme, Workspace};
+use stored::Stored;
 
+pub(crate) use decoys::Census;
 pub use rules::Subject;
 
 /// What verifying gave.
@@ -25,7 +36,7 @@ pub(crate) enum Verdict {
     Wrong,
     /// The password.
     Right,
-    /// The password, under a hash of other parameters than the policy's: time to renew it.
+    /// The password, under a hash of another kind or cost than the policy's: time to renew it.
     RightButStale,
 }
 
@@ -33,17 +44,19 @@ pub(crate) enum Verdict {
 pub(crate) struct Passwords {
     pool: Pool,
     rules: Rules,
-    cost: Cost,
+    own: Scheme,
     most: usize,
-    nobody: Stored,
+    decoys: Decoys,
+    /// Held while a foreign hash takes much memory: there is one of these at a time.
+    heavy: Arc<Mutex<()>>,
     world: World,
 }
 
 impl Passwords {
-    /// Starts the threads.
-    pub(crate) fn new(policy: &Policy, world: World) -> Result<Self, AccessError> {
+    /// Starts the threads. `key` decides which hash of nobody an unknown name gets.
+    pub(crate) fn new(policy: &Policy, key: Key, world: World) -> Result<Self, AccessError> {
         let passwords = &policy.identify.passwords;
-        let cost = Cost { memory_kib: passwords.memory_kib, passes: passwords.passes, lanes: 1 };
+        let own = Scheme::of_policy(passwords);
         let pool = Pool::new(passwords.workers, passwords.queue)
             .map_err(|error| AccessError::Hashing(error.to_string()))?;
         let host = policy.app.base_url.authority.clone();
@@ -51,33 +64,52 @@ impl Passwords {
         let (mut salt, mut output) = ([0; 16], [0; 32]);
         world.entropy.fill(&mut salt)?;
         world.entropy.fill(&mut output)?;
-        let nobody = Stored::of_nobody(cost, salt, output);
-        Ok(Self { pool, rules, cost, most: passwords.max_length, nobody, world })
+        let decoys = Decoys::new(key, own, salt, output);
+        Ok(Self { pool, rules, own, most: passwords.max_length, decoys, heavy: Arc::default(), world })
     }
 
-    /// Whether `password` is that of `stored`. Without a hash, or with one that cannot be read, a hash of
-    /// nobody is verified instead, so that it takes the same path and the same time (ID-1).
-    pub(crate) async fn verify(&self, password: &Secret, stored: Option<&str>) -> Result<Verdict, Refusal> {
+    /// Whether `password` is that of `stored`, the hash of the user whom `login` names. Without one, or with one that
+    /// cannot be read, a hash of nobody is verified instead, so that it takes the same path and the same time (ID-1).
+    pub(crate) async fn verify(
+        &self,
+        login: &str,
+        password: &Secret,
+        stored: Option<&str>,
+    ) -> Result<Verdict, Refusal> {
         // Does not depend on who is asked for, so its speed tells nothing.
         let Ok(plain) = Plain::parse(password, self.most) else { return Ok(Verdict::Wrong) };
         let hash =
-            stored.and_then(|text| Stored::parse(text, self.cost)).unwrap_or_else(|| self.nobody.clone());
-        let stale = hash.is_stale(self.cost);
-        let right = self.pool.run(move |work| plain.readings().any(|text| hash.matches(text, work))).await?;
-        Ok(match (right, stale) {
+            stored.and_then(|text| form::parse(text, self.own)).unwrap_or_else(|| self.decoys.of(login));
+        let stale = hash.is_stale(self.own);
+        Ok(match (self.matches(plain, hash).await?, stale) {
             (false, _) => Verdict::Wrong,
             (true, false) => Verdict::Right,
             (true, true) => Verdict::RightButStale,
         })
     }
 
+    /// Whether the hash is of this password, in either reading.
+    async fn matches(&self, plain: Plain, hash: Stored) -> Result<bool, Refusal> {
+        let heavy = hash.scheme.is_heavy(self.own).then(|| self.heavy.clone());
+        self.pool
+            .run(move |work| {
+                let _turn = heavy.as_ref().map(|heavy| heavy.lock());
+                // What a heavy one needs is not kept.
+                let mut other = Workspace::default();
+                let work = if heavy.is_some() { &mut other } else { work };
+                plain.readings().any(|text| hash.matches(text, work))
+            })
+            .await
+    }
+
     /// A new hash.
     pub(crate) async fn hash(&self, password: &Secret) -> Result<String, Refusal> {
         let plain = Plain::parse(password, self.most).map_err(|_| Denial::InvalidInput)?;
         let salt = self.salt().map_err(|error| Refusal::new(Denial::Internal, error.to_string()))?;
-        let cost = self.cost;
-        let hashed = self.pool.run(move |work| hash::hash(plain.text(), &salt, cost, work)).await?;
-        hashed.map_err(|error| Refusal::new(Denial::Internal, format!("argon2: {error}")))
+        let own = self.own;
+        let made = self.pool.run(move |work| Stored::make(own, plain.text(), &salt, work)).await?;
+        made.and_then(|stored| form::write(&stored))
+            .ok_or_else(|| Refusal::new(Denial::Internal, "the policy's hashing parameters fit no hash"))
     }
 
     /// Refuses a new password that the rules refuse, or that is one of `former` hashes' (ID-2).
@@ -92,7 +124,7 @@ impl Passwords {
             Plain::parse(password, self.most).map_err(|unfit| unfit_fault(unfit, field, self.most))?;
         let (rules, name) = (self.rules.clone(), subject.name.to_owned());
         let email = subject.email.map(str::to_owned);
-        let (judged, cost) = (plain.clone(), self.cost);
+        let judged = plain.clone();
         let mut faults = self
             .pool
             .run(move |_| {
@@ -102,9 +134,8 @@ impl Passwords {
             .await?;
         if faults.is_empty() {
             // One job for each hash: others get their turn in between.
-            for stored in former.iter().filter_map(|text| Stored::parse(text, cost)) {
-                let plain = plain.clone();
-                if self.pool.run(move |work| plain.readings().any(|text| stored.matches(text, work))).await? {
+            for stored in former.iter().filter_map(|text| form::parse(text, self.own)) {
+                if self.matches(plain.clone(), stored).await? {
                     let message = "You have used this one before. Write another one.".into();
                     faults.push(FieldFault { field: field.into(), message });
                     break;
@@ -129,7 +160,20 @@ impl Passwords {
 
     /// Whether a hash that was made elsewhere can be verified here.
     pub(crate) fn can_read(&self, hash: &str) -> bool {
-        Stored::parse(hash, self.cost).is_some()
+        form::parse(hash, self.own).is_some()
+    }
+
+    /// Counts these hashes in.
+    pub(crate) fn count<'a>(&self, hashes: impl IntoIterator<Item = &'a str>, census: &mut Census) {
+        for stored in hashes.into_iter().filter_map(|text| form::parse(text, self.own)) {
+            let count = census.entry(stored.scheme).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// From now on, hashes of nobody are spread as the users' are.
+    pub(crate) fn follow(&self, census: &Census) {
+        self.decoys.follow(census);
     }
 
     fn salt(&self) -> Result<[u8; 16], NoEntropy> {

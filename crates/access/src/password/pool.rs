@@ -13,7 +13,7 @@ use palisade_model::{Denial, Refusal};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-use super::hash::Workspace;
+use super::scheme::Workspace;
 
 /// An idle worker gives its memory back after this long.
 const LINGER: Duration = Duration::from_secs(1);

@@ -144,8 +144,7 @@ mod tests {
             min_strength: 2,
             max_age: None,
             history: 3,
-            memory_kib: 64,
-            passes: 1,
+            hashing: palisade_policy::section::identify::Hashing::Argon2id { memory_kib: 64, passes: 1 },
             workers: 1,
             queue: 1,
         }

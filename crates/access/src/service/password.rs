@@ -24,7 +24,7 @@ impl Access {
     ) -> Result<NewSession, Refusal> {
         let user = self.store().user(principal.user()).await.map_err(unknowable)?;
         let user = user.filter(|user| user.enabled).ok_or(Denial::CredentialInvalid)?;
-        if self.0.passwords.verify(old, user.password.as_deref()).await? == Verdict::Wrong {
+        if self.0.passwords.verify(&user.name, old, user.password.as_deref()).await? == Verdict::Wrong {
             let refusal = self.failed(Some(&user), origin).await;
             return Err(match refusal.denial {
                 Denial::SignInFailed => Refusal::fields(vec![FieldFault {

@@ -26,10 +26,10 @@ impl Access {
         };
         let able = known.as_ref().filter(|user| user.enabled);
         let verdict =
-            self.0.passwords.verify(password, able.and_then(|user| user.password.as_deref())).await?;
+            self.0.passwords.verify(login, password, able.and_then(|user| user.password.as_deref())).await?;
         match (verdict, able) {
             (Verdict::Right, Some(user)) => Ok(user.clone()),
-            (Verdict::RightButStale, Some(user)) => Ok(self.renew(user.clone(), password).await),
+            (Verdict::RightButStale, Some(user)) => Ok(self.renew(user.clone(), password, origin).await),
             _ => Err(self.failed(known.as_ref(), origin).await),
         }
     }
@@ -47,12 +47,13 @@ impl Access {
         }
     }
 
-    /// A hash of other parameters than the policy's is made anew while the password is at hand (ID-3). If
+    /// A hash of another kind or cost than the policy's is made anew while the password is at hand (ID-3). If
     /// that does not work now, it will at the next sign-in.
-    async fn renew(&self, mut user: User, password: &Secret) -> User {
+    async fn renew(&self, mut user: User, password: &Secret, origin: &Origin) -> User {
         let Some(old) = user.password.clone() else { return user };
         let Ok(new) = self.0.passwords.hash(password).await else { return user };
-        if self.store().renew_hash(user.id, &old, &new).await.is_ok() {
+        let row = entry(Action::HashRenewed, "user", &user.id, &user, origin);
+        if self.store().renew_hash(user.id, &old, &new, vec![row]).await.is_ok() {
             user.password = Some(new);
         }
         user

@@ -24,7 +24,9 @@ impl Access {
     /// Keeps the caches honest and the store tidy until `stop` is ready, then writes what is left to write.
     /// Without it, or while the store does not answer, nothing cached is believed.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
-        let work = async { tokio::join!(self.keep_polling(), self.keep_telling(), self.keep_tidy()) };
+        let work = async {
+            tokio::join!(self.keep_polling(), self.keep_telling(), self.keep_tidy(), self.keep_counting())
+        };
         tokio::select! {
             _ = work => {}
             () = stop => {}
@@ -111,7 +113,7 @@ impl Access {
     }
 }
 
-fn every(span: Duration) -> Interval {
+pub(super) fn every(span: Duration) -> Interval {
     let mut tick = interval(span);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick

@@ -37,7 +37,8 @@ async fn a_hash_that_cannot_be_read_stops_the_start_and_names_the_user_alone() {
     let house = House::new().await;
     let good = hash_of_good().await;
     for bad in [
-        "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+        "$2b$31$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+        "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9",
         "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
     ] {
         let users = format!("fine:{good},curator:{bad}");

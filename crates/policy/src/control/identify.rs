@@ -5,6 +5,7 @@ use palisade_model::Stage;
 use super::{Control, Probe, listed};
 use crate::read::kind::Word;
 use crate::read::quantity::{duration_text, size_text};
+use crate::section::identify::Hashing;
 
 pub(super) const CONTROLS: &[Control] = &[
     Control {
@@ -56,25 +57,33 @@ pub(super) const CONTROLS: &[Control] = &[
     },
     Control {
         id: "identify.hashing",
-        title: "Passwords are kept as argon2id hashes",
+        title: "Passwords are kept as slow, salted hashes",
         stage: Stage::Identify,
         keys: &[
+            "identify.passwords.algorithm",
             "identify.passwords.memory",
             "identify.passwords.passes",
+            "identify.passwords.bcrypt_cost",
+            "identify.passwords.pbkdf2_rounds",
             "identify.passwords.workers",
             "identify.passwords.queue",
         ],
-        enforced_by: "crates/access/src/password/hash.rs",
+        enforced_by: "crates/access/src/password/scheme.rs",
         requirements: &["ID-3"],
         references: &["ASVS V11.4.2", "RFC 9106"],
         sentence: |policy| {
             let rules = &policy.identify.passwords;
+            let way = match rules.hashing {
+                Hashing::Argon2id { memory_kib, passes } => {
+                    let memory = size_text(u64::from(memory_kib) * 1024);
+                    format!("argon2id with {memory} and {passes} passes")
+                }
+                Hashing::Bcrypt { cost } => format!("bcrypt of cost {cost}, over a keyed digest"),
+                Hashing::Pbkdf2Sha256 { rounds } => format!("PBKDF2-HMAC-SHA256 with {rounds} rounds"),
+            };
             format!(
-                "Passwords are hashed by argon2id with {} and {} passes, {} at once; beyond {} that wait, people get 503 and others go on.",
-                size_text(u64::from(rules.memory_kib) * 1024),
-                rules.passes,
-                rules.workers,
-                rules.queue,
+                "Passwords are hashed by {way}, {} at once; beyond {} that wait, people get 503 and others go on. Hashes of other ways are renewed at the next sign-in.",
+                rules.workers, rules.queue,
             )
         },
         probe: Probe::Unobservable("hashes do not leave the store"),

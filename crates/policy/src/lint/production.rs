@@ -7,6 +7,7 @@ use http::header::CONTENT_SECURITY_POLICY;
 use super::Lint;
 use crate::Code;
 use crate::diagnostic::Severity::{Error, Warning};
+use crate::section::identify::Hashing;
 use crate::section::shield::{SameSite, Window, limits};
 use crate::section::store::Database;
 
@@ -113,9 +114,10 @@ fn guessing(lint: &mut Lint<'_>) {
 
 /// The least that is advised for argon2id comes to the same work: 46 MiB once, 19 MiB twice, down to 7 MiB five times.
 fn hashing(lint: &mut Lint<'_>) {
-    let rules = &lint.policy.identify.passwords;
-    let work = u64::from(rules.memory_kib) * u64::from(rules.passes);
-    if rules.memory_kib < 7 * 1024 || work < 35 * 1024 {
+    // The bounds of the other ways' costs are what is advised.
+    let Hashing::Argon2id { memory_kib, passes } = lint.policy.identify.passwords.hashing else { return };
+    let work = u64::from(memory_kib) * u64::from(passes);
+    if memory_kib < 7 * 1024 || work < 35 * 1024 {
         lint.say(
             Error,
             Code::HashWeak,

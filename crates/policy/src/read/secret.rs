@@ -104,8 +104,20 @@ impl Kind for Secret {
 pub(crate) struct UserList(pub Vec<(String, Secret)>);
 
 /// Each known form of a password hash begins with one of these.
-const HASHES: [&str; 9] =
-    ["$argon2", "$2a$", "$2b$", "$2y$", "$bcrypt-sha256$", "$pbkdf2-sha256$", "pbkdf2", "scrypt", "argon2$"];
+const HASHES: [&str; 12] = [
+    "$argon2",
+    "$2a$",
+    "$2b$",
+    "$2y$",
+    "$bcrypt-sha256$",
+    "$pbkdf2",
+    "$scrypt$",
+    "pbkdf2",
+    "scrypt",
+    "argon2$",
+    "bcrypt$",
+    "bcrypt_sha256$",
+];
 
 /// The hashes of argon2 hold commas: a piece without a colon belongs to the one before it.
 fn user_list(text: &str) -> Result<Vec<(String, Secret)>, &'static str> {

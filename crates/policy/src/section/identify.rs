@@ -6,7 +6,7 @@ pub(crate) mod sessions;
 pub(crate) mod tokens;
 
 pub use oidc::{GOOGLE_ISSUER, Issuer, Provider};
-pub use passwords::Passwords;
+pub use passwords::{Hashing, Passwords};
 pub use sessions::{CookieName, Sessions};
 pub use tokens::{Algorithm, Tokens};
 

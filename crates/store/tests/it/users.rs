@@ -128,9 +128,9 @@ on! { [memory sqlite postgres]
         assert_eq!(f.store.password_history(ann.id, 10).await.unwrap(), ["hash 4", "hash 3", "hash 2"]);
         assert_eq!(f.store.password_history(ann.id, 2).await.unwrap(), ["hash 4", "hash 3"]);
 
-        f.store.renew_hash(ann.id, "hash 3", "stale").await.unwrap();
+        f.store.renew_hash(ann.id, "hash 3", "stale", vec![]).await.unwrap();
         assert_eq!(f.store.password_history(ann.id, 1).await.unwrap(), ["hash 4"], "a former one was renewed");
-        f.store.renew_hash(ann.id, "hash 4", "hash 4 at more cost").await.unwrap();
+        f.store.renew_hash(ann.id, "hash 4", "hash 4 at more cost", vec![]).await.unwrap();
         assert_eq!(f.store.password_history(ann.id, 9).await.unwrap(), ["hash 4 at more cost", "hash 3", "hash 2"]);
     }
 

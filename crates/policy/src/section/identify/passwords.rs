@@ -1,5 +1,6 @@
 //! `[identify.passwords]`: rules and hashing.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::read::kind::Word;
@@ -35,11 +36,22 @@ const MAX_AGE: Setting<Option<Duration>> =
 const HISTORY: Setting<usize> =
     Setting::new("identify.passwords.history", "5", "So many former passwords cannot come back.")
         .between("0", "50");
+const ALGORITHM: Setting<Algorithm> = Setting::new(
+    "identify.passwords.algorithm",
+    "argon2id",
+    "How new passwords are hashed. Hashes of other ways are verified, and renewed at the next sign-in.",
+);
 const MEMORY: Setting<Size> =
     Setting::new("identify.passwords.memory", "19MiB", "Memory for one hash (argon2id).")
         .between("8KiB", "4GiB");
 const PASSES: Setting<u32> =
     Setting::new("identify.passwords.passes", "2", "Passes over that memory (argon2id).").between("1", "64");
+const BCRYPT_COST: Setting<u32> =
+    Setting::new("identify.passwords.bcrypt_cost", "12", "The binary logarithm of bcrypt's rounds.")
+        .between("12", "16");
+const PBKDF2_ROUNDS: Setting<u32> =
+    Setting::new("identify.passwords.pbkdf2_rounds", "600000", "Rounds of PBKDF2-HMAC-SHA256.")
+        .between("600000", "10000000");
 const WORKERS: Setting<usize> =
     Setting::new("identify.passwords.workers", "2", "So many passwords are hashed at once.")
         .between("1", "256");
@@ -58,8 +70,11 @@ pub(crate) const SCOPES: &[Scope] = &[Scope {
         &MIN_STRENGTH,
         &MAX_AGE,
         &HISTORY,
+        &ALGORITHM,
         &MEMORY,
         &PASSES,
+        &BCRYPT_COST,
+        &PBKDF2_ROUNDS,
         &WORKERS,
         &QUEUE,
     ],
@@ -81,11 +96,24 @@ impl Word for Class {
         &[("upper", Self::Upper), ("lower", Self::Lower), ("digit", Self::Digit), ("special", Self::Special)];
 }
 
+/// A way of hashing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Algorithm {
+    Argon2id,
+    Bcrypt,
+    Pbkdf2Sha256,
+}
+
+impl Word for Algorithm {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("argon2id", Self::Argon2id), ("bcrypt", Self::Bcrypt), ("pbkdf2-sha256", Self::Pbkdf2Sha256)];
+}
+
 pub(super) fn read(reader: &mut Reader<'_>, parent: &Table<'_>) -> Passwords {
     let table = reader.open(parent, "passwords", "identify.passwords");
     let require = reader.read(&table, &REQUIRE);
     let needs = |class| require.contains(&class);
-    let memory = reader.read(&table, &MEMORY).0 / 1024;
+    let hashing = read_hashing(reader, &table);
     Passwords {
         min_length: reader.read(&table, &MIN_LENGTH),
         max_length: reader.read(&table, &MAX_LENGTH),
@@ -97,11 +125,48 @@ pub(super) fn read(reader: &mut Reader<'_>, parent: &Table<'_>) -> Passwords {
         min_strength: reader.read(&table, &MIN_STRENGTH),
         max_age: reader.read(&table, &MAX_AGE),
         history: reader.read(&table, &HISTORY),
-        memory_kib: u32::try_from(memory).unwrap_or(u32::MAX),
-        passes: reader.read(&table, &PASSES),
+        hashing,
         workers: reader.read(&table, &WORKERS),
         queue: reader.read(&table, &QUEUE),
     }
+}
+
+fn read_hashing(reader: &mut Reader<'_>, table: &Table<'_>) -> Hashing {
+    let memory = reader.read(table, &MEMORY).0 / 1024;
+    let passes = reader.read(table, &PASSES);
+    let cost = reader.read(table, &BCRYPT_COST);
+    let rounds = reader.read(table, &PBKDF2_ROUNDS);
+    match reader.read(table, &ALGORITHM) {
+        Algorithm::Argon2id => {
+            Hashing::Argon2id { memory_kib: u32::try_from(memory).unwrap_or(u32::MAX), passes }
+        }
+        Algorithm::Bcrypt => Hashing::Bcrypt { cost },
+        Algorithm::Pbkdf2Sha256 => {
+            Hashing::Pbkdf2Sha256 { rounds: NonZeroU32::new(rounds).unwrap_or(NonZeroU32::MAX) }
+        }
+    }
+}
+
+/// How new passwords are hashed (ID-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashing {
+    /// RFC 9106, in one lane.
+    Argon2id {
+        /// In KiB.
+        memory_kib: u32,
+        /// Over that memory.
+        passes: u32,
+    },
+    /// Of a keyed digest of the password, so that no byte of it is lost.
+    Bcrypt {
+        /// The binary logarithm of the rounds.
+        cost: u32,
+    },
+    /// RFC 8018.
+    Pbkdf2Sha256 {
+        /// Of HMAC-SHA256.
+        rounds: NonZeroU32,
+    },
 }
 
 /// Password rules (ID-2) and hashing (ID-3).
@@ -127,10 +192,8 @@ pub struct Passwords {
     pub max_age: Option<Duration>,
     /// How many former passwords cannot come back.
     pub history: usize,
-    /// argon2id memory, in KiB.
-    pub memory_kib: u32,
-    /// argon2id passes.
-    pub passes: u32,
+    /// How new ones are hashed.
+    pub hashing: Hashing,
     /// How many may hash at once.
     pub workers: usize,
     /// How many may wait; beyond it 503 with Retry-After.
