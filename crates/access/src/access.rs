@@ -103,6 +103,9 @@ pub(crate) fn unchanged(error: StoreError) -> Refusal {
     match error {
         StoreError::Unavailable(_) => Refusal::new(Denial::StoreUnavailable, error.to_string()),
         StoreError::Gone => Refusal::new(Denial::CredentialInvalid, "the account is gone or disabled"),
+        StoreError::FactorNeeded => {
+            Refusal::new(Denial::SecondFactorNeeded, "a second factor came meanwhile")
+        }
         other => Refusal::new(Denial::Internal, other.to_string()),
     }
 }

@@ -38,15 +38,25 @@ struct Facts {
     kind: SessionKind,
     proven_at: Option<Timestamp>,
     strong: bool,
+    factor_missing: bool,
 }
 
 impl Principal {
-    /// From a live user record. `binding` is what CSRF tokens are bound to; `session` says when and
-    /// how well they proved who they are.
-    fn new(user: &User, via: Via, binding: [u8; 32], session: Option<&Session>, policy: &Policy) -> Self {
+    /// From a live user record. `binding` is what CSRF tokens are bound to; `session` says since when they are here,
+    /// and `strong` whether they showed a second factor.
+    fn new(
+        user: &User,
+        via: Via,
+        binding: [u8; 32],
+        session: Option<&Session>,
+        strong: bool,
+        policy: &Policy,
+    ) -> Self {
         let roles = policy.roles.expand_all(user.roles.iter().map(String::as_str));
         let password_expires_at =
             policy.identify.passwords.max_age.zip(user.password_at).map(|(age, set)| set.plus(age));
+        let kind = session.map_or(SessionKind::Ordinary, |session| session.kind);
+        let ordinary = kind == SessionKind::Ordinary;
         Self(Arc::new(Facts {
             user: user.id,
             name: user.name.clone(),
@@ -58,19 +68,20 @@ impl Principal {
             via,
             binding,
             password_expires_at,
-            kind: session.map_or(SessionKind::Ordinary, |session| session.kind),
+            kind,
             proven_at: session.map(|session| session.proven_at),
-            strong: session.is_some_and(|session| session.strong),
+            strong,
+            factor_missing: ordinary && !strong && policy.identify.second_factor.required(roles),
         }))
     }
 
     pub(crate) fn of_session(user: &User, session: &Session, policy: &Policy) -> Self {
-        Self::new(user, Via::Session(session.id), session.digest, Some(session), policy)
+        Self::new(user, Via::Session(session.id), session.digest, Some(session), session.strong, policy)
     }
 
-    pub(crate) fn of_token(user: &User, family: FamilyId, policy: &Policy) -> Self {
+    pub(crate) fn of_token(user: &User, family: FamilyId, strong: bool, policy: &Policy) -> Self {
         let binding = digest::sha256(&[b"family", family.0.as_bytes()]);
-        Self::new(user, Via::Token(family), binding, None, policy)
+        Self::new(user, Via::Token(family), binding, None, strong, policy)
     }
 
     /// The account.
@@ -145,6 +156,12 @@ impl Principal {
         self.0.strong
     }
 
+    /// Whether their roles need a second factor, and they have shown none: they may set one up and nothing else (ID-17).
+    #[must_use]
+    pub fn factor_missing(&self) -> bool {
+        self.0.factor_missing
+    }
+
     /// What a CSRF token is bound to: it dies with the session.
     pub(crate) fn binding(&self) -> &[u8; 32] {
         &self.0.binding
@@ -186,6 +203,7 @@ impl Principal {
             kind: SessionKind::Ordinary,
             proven_at: None,
             strong: false,
+            factor_missing: false,
         }))
     }
 }

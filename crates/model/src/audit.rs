@@ -49,6 +49,8 @@ actions! {
     SignedIn = "session.signed_in";
     /// A sign-in was refused.
     SignInFailed = "session.sign_in_failed";
+    /// A first proof was given, and a second factor asked for (ID-17).
+    SecondFactorAsked = "session.second_factor_asked";
     /// A session was ended by its owner.
     SignedOut = "session.signed_out";
     /// A session or all of a user's were ended for them.

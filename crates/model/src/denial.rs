@@ -165,6 +165,18 @@ denials! {
     /// Wrong password, unknown user, disabled user: one answer for all (ID-1).
     SignInFailed = Identify "identify.sign_in" 401 Client
         "Sign-in failed" "The name or the password is wrong.";
+    /// The first proof is given, and the second is still to come (ID-17).
+    SecondFactorNeeded = Identify "identify.second_factor" 401 Client
+        "Second factor needed" "Sign in on the sign-in page, and show your second factor there.";
+    /// A second factor that is wrong or was used before (ID-17).
+    FactorWrong = Identify "identify.factor" 401 Client
+        "That did not work" "The code is wrong, or was used already. Try the next one.";
+    /// A sign-in that waited too long for its second factor, or was tried too often (ID-17).
+    TicketInvalid = Identify "identify.ticket" 401 Client
+        "Sign in again" "This sign-in has taken too long, or was tried too often. Begin again.";
+    /// Something sensitive, and the last proof of who asks is too long ago (ID-17).
+    ProofNeeded = Identify "identify.proof" 401 Client
+        "Confirm that it is you" "Confirm who you are, then try again.";
     /// Nobody can register here.
     SignUpClosed = Identify "identify.sign_up" 403 Client
         "Registration is closed" "Ask an administrator for an account.";
@@ -198,6 +210,9 @@ denials! {
     /// open until it is changed (ID-2).
     PasswordExpired = Authorize "authorize.password_age" 403 Client
         "Password has run out" "Change your password on your account page, then try again.";
+    /// Signed in without the second factor that the role needs: only the pages to set one up are open (ID-17).
+    FactorRequired = Authorize "authorize.factor" 403 Client
+        "Second factor needed" "Your role needs a second factor. Set one up on your account pages, then try again.";
     /// A tenant header that is not the principal's own tenant (ACC-3).
     TenantMismatch = Authorize "authorize.tenant" 403 Client
         "Forbidden" "You are not allowed to do this.";

@@ -10,6 +10,9 @@ ALTER TABLE sessions ADD COLUMN proven_at BIGINT NOT NULL DEFAULT 0;
 -- Whether a second factor was part of that proof.
 ALTER TABLE sessions ADD COLUMN strong BIGINT NOT NULL DEFAULT 0 CHECK (strong IN (0, 1));
 
+-- Whether a second factor was part of the sign-in that a family of tokens descends from.
+ALTER TABLE families ADD COLUMN strong BIGINT NOT NULL DEFAULT 0 CHECK (strong IN (0, 1));
+
 -- What may happen once only and was not kept elsewhere: callbacks, logout tokens.
 CREATE TABLE spent (
     digest BYTEA PRIMARY KEY,

@@ -7,7 +7,7 @@ use crate::feed::Subject;
 use crate::sql::{statements, values};
 use crate::user::{MOST, enabled, look};
 use crate::value::first;
-use crate::{Store, StoreError, User, link, refresh, session};
+use crate::{Store, StoreError, User, link, pending, refresh, session};
 
 statements! {
     KEEP_FORMER = "INSERT INTO password_history (user_id, number, hash) \
@@ -29,8 +29,8 @@ statements! {
 
 impl Store {
     /// Sets the password of a user as they were read, keeps the former one and so many (`keep_history`) before it,
-    /// and ends everything that the former one let in: sessions (but the named one), refresh families and links not
-    /// yet used.
+    /// and ends everything that the former one let in: sessions (but the named one), refresh families, links not
+    /// yet used and sign-ins that wait for their second factor.
     ///
     /// # Errors
     /// [`StoreError::Gone`] when there is no such user, it is disabled, or its password is not the one that was read:
@@ -58,6 +58,7 @@ impl Store {
                             session::end_all(id, end_sessions_except),
                             refresh::revoke_all(id, at),
                             link::forget_unused(id),
+                            pending::forget_of(id),
                         ])
                         .await?;
                     enabled(found)?;
@@ -121,7 +122,8 @@ impl Store {
         rows.into_iter().map(|mut row| Ok((row.read()?, row.read()?))).collect()
     }
 
-    /// Lets the user sign in, or no more. Disabling ends their sessions, refresh families and links.
+    /// Lets the user sign in, or no more. Disabling ends their sessions, refresh families, links and whatever
+    /// ceremony they are in.
     ///
     /// # Errors
     /// [`StoreError::Gone`] when there is no such user.
@@ -145,6 +147,7 @@ impl Store {
                             session::end_all(id, None),
                             refresh::revoke_all(id, now),
                             link::forget_unused(id),
+                            pending::forget_of(id),
                         ];
                         let [set, ..] = tx.all(ending).await?;
                         set

@@ -20,6 +20,9 @@ pub enum StoreError {
     /// What was to be changed is not there, or its user is disabled.
     #[error("what was to be changed is not there any more")]
     Gone,
+    /// The user has a second factor, and what was to be begun rests on none (ID-17).
+    #[error("the user has a second factor, and none was shown")]
+    FactorNeeded,
     /// The database was made by a newer Palisade.
     #[error(
         "the store has schema {found}, but this Palisade knows only up to {known}: start the newer one again"

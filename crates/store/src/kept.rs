@@ -6,7 +6,7 @@ use palisade_model::Timestamp;
 
 use crate::sql::{statements, values};
 use crate::value::first;
-use crate::{Store, StoreError, counters, feed, identity, link, outbox, refresh, session, spent};
+use crate::{Store, StoreError, counters, feed, identity, link, outbox, pending, refresh, session, spent};
 
 /// How long the feed is kept: nodes ask every few hundred milliseconds, and trust nothing older than a second.
 const FEED: Duration = Duration::from_secs(3600);
@@ -34,7 +34,8 @@ impl Store {
             .await
     }
 
-    /// Removes what is over: sessions, tokens, links, mail, counters, and the feed's entries older than an hour.
+    /// Removes what is over: sessions, tokens, links, ceremonies, mail, counters, and the feed's entries older than an
+    /// hour.
     /// A thousand of each at once at most; call it every minute or so.
     ///
     /// # Errors
@@ -52,6 +53,7 @@ impl Store {
                     refresh::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(link::prune(now));
                     outbox::prune(now).into_iter().for_each(|query| tx.later(query));
+                    tx.later(pending::prune(now));
                     tx.later(counters::prune(now));
                     feed::forget(hour_ago).into_iter().for_each(|query| tx.later(query));
                     Ok(())

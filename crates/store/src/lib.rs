@@ -9,6 +9,7 @@ mod counters;
 mod credential;
 mod db;
 mod error;
+mod factor;
 mod feed;
 mod identity;
 mod kept;
@@ -16,6 +17,7 @@ pub mod limiter;
 mod link;
 mod migrate;
 mod outbox;
+mod pending;
 mod refresh;
 mod session;
 mod spent;
@@ -30,11 +32,13 @@ use palisade_model::{Secret, World};
 
 pub use audit::{AuditQuery, AuditRow, ChainFault, ChainReport, FaultKind, Personal};
 pub use error::StoreError;
+pub use factor::Factors;
 pub use feed::Subject;
 pub use identity::{Identity, Source, Unlinked};
 pub use limiter::{Check, CounterRow, Limiter, Quota, Verdict};
 pub use link::Link;
 pub use outbox::{Allowance, Mail};
+pub use pending::Pending;
 pub use refresh::{RefreshToken, Rotation};
 pub use session::{Session, SessionKind};
 pub use user::User;
@@ -120,6 +124,8 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         refresh::STATEMENTS,
         link::STATEMENTS,
         outbox::STATEMENTS,
+        pending::STATEMENTS,
+        factor::STATEMENTS,
         kept::STATEMENTS,
         feed::STATEMENTS,
         counters::STATEMENTS,

@@ -9,7 +9,7 @@ use crate::db::Tx;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first};
-use crate::{Store, StoreError, User, user};
+use crate::{Store, StoreError, User, factor, user};
 
 /// A refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct RefreshToken {
     pub family: FamilyId,
     /// Whose.
     pub user: UserId,
+    /// Whether a second factor was part of that sign-in (ID-17).
+    pub strong: bool,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// When it ends.
@@ -47,12 +49,12 @@ pub enum Rotation {
 
 macro_rules! columns {
     () => {
-        "t.digest, t.family_id, f.user_id, t.issued_at, t.expires_at, t.used_at, t.successor"
+        "t.digest, t.family_id, f.user_id, f.strong, t.issued_at, t.expires_at, t.used_at, t.successor"
     };
 }
 
 statements! {
-    CREATE_FAMILY = "INSERT INTO families (id, user_id, created_at) VALUES ($1, $2, $3)";
+    CREATE_FAMILY = "INSERT INTO families (id, user_id, strong, created_at) VALUES ($1, $2, $3, $4)";
     CREATE = "INSERT INTO refresh_tokens (digest, family_id, issued_at, expires_at, used_at, successor) \
               VALUES ($1, $2, $3, $4, $5, $6)";
     LOOK = concat!("SELECT ", columns!(), ", ", user::columns!(), " FROM refresh_tokens t \
@@ -62,7 +64,7 @@ statements! {
                     WHERE t.digest = $1");
     USE = "UPDATE refresh_tokens SET used_at = $2, successor = $3 WHERE digest = $1 AND used_at IS NULL \
            RETURNING 1";
-    LIVE = concat!("SELECT ", user::columns!(), " FROM families f JOIN users u ON u.id = f.user_id \
+    LIVE = concat!("SELECT f.strong, ", user::columns!(), " FROM families f JOIN users u ON u.id = f.user_id \
                     WHERE f.id = $1 AND f.revoked_at IS NULL AND u.enabled = 1");
     REVOKE = "UPDATE families SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING 1";
     REVOKE_ALL = "UPDATE families SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL \
@@ -88,6 +90,7 @@ fn read(row: &mut Row) -> Result<RefreshToken, StoreError> {
         digest: row.read()?,
         family: row.read()?,
         user: row.read()?,
+        strong: row.read()?,
         issued_at: row.read()?,
         expires_at: row.read()?,
         used_at: row.read()?,
@@ -135,6 +138,7 @@ impl Attempt {
             digest: self.successor,
             family: token.family,
             user: token.user,
+            strong: token.strong,
             issued_at: self.now,
             expires_at: self.expires,
             used_at: None,
@@ -172,7 +176,8 @@ impl Store {
     /// Begins a family with its first token.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] when there is no such user or it is disabled.
+    /// [`StoreError::Gone`] when there is no such user or it is disabled; [`StoreError::FactorNeeded`] for a family
+    /// that is not strong, of a user with a second factor: there is never one (ID-17).
     pub async fn create_family(
         &self,
         first: &RefreshToken,
@@ -182,9 +187,14 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let family = CREATE_FAMILY.with(values![token.family, token.user, token.issued_at]);
-                    let [found, _, _] = tx.all([user::look(token.user), family, create(&token)]).await?;
+                    let family =
+                        CREATE_FAMILY.with(values![token.family, token.user, token.strong, token.issued_at]);
+                    let queries = [user::look(token.user), factor::any(token.user), family, create(&token)];
+                    let [found, factors, _, _] = tx.all(queries).await?;
                     user::enabled(found)?;
+                    if !token.strong && !factors.is_empty() {
+                        return Err(StoreError::FactorNeeded);
+                    }
                     tx.record(audit);
                     Ok(())
                 })
@@ -225,13 +235,18 @@ impl Store {
         first(rows).map(|mut row| read(&mut row)).transpose()
     }
 
-    /// The family's user; none when the family is revoked or unknown, or the user disabled.
+    /// The family's user, and whether the family is strong; none when the family is revoked or unknown, or the user
+    /// disabled.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn family_live(&self, family: FamilyId) -> Result<Option<User>, StoreError> {
+    pub async fn family_live(&self, family: FamilyId) -> Result<Option<(User, bool)>, StoreError> {
         let rows = self.db().point(LIVE.with(values![family])).await?;
-        first(rows).map(|mut row| User::read(&mut row)).transpose()
+        let read = |mut row: Row| {
+            let strong = row.read()?;
+            Ok((User::read(&mut row)?, strong))
+        };
+        first(rows).map(read).transpose()
     }
 
     /// Revokes a family. Whether it was live; the trail hears of it only then.

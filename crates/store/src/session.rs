@@ -7,7 +7,7 @@ use crate::feed::Subject;
 use crate::identity::{self, Source};
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first, without_nul};
-use crate::{Store, StoreError, User, user};
+use crate::{Store, StoreError, User, factor, user};
 
 /// What a session was begun with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,8 @@ impl Store {
     /// least recently are ended, and their digests returned.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] when there is no such user or it is disabled.
+    /// [`StoreError::Gone`] when there is no such user or it is disabled; [`StoreError::FactorNeeded`] for an ordinary
+    /// session that is not strong, of a user with a second factor: there is never one (ID-17).
     pub async fn create_session(
         &self,
         session: &Session,
@@ -159,15 +160,19 @@ impl Store {
                         s.address,
                         s.agent.as_deref().map(without_nul),
                     ]);
-                    let [found, _, _, over] = tx
+                    let [found, factors, _, _, over] = tx
                         .all([
                             user::look(s.user),
+                            factor::any(s.user),
                             END_EXPIRED_OF.with(values![s.user, s.created_at]),
                             create,
                             END_OLDEST.with(values![s.user, s.id, place]),
                         ])
                         .await?;
                     user::enabled(found)?;
+                    if s.kind == SessionKind::Ordinary && !s.strong && !factors.is_empty() {
+                        return Err(StoreError::FactorNeeded);
+                    }
                     if let Some(source) = &source {
                         identity::begin(tx, s.id, s.user, source, s.created_at).await?;
                     }

@@ -50,7 +50,7 @@ impl Access {
     /// The tenant headers of a request are judged by the gate, against [`Principal::tenant`] (ACC-3).
     ///
     /// # Errors
-    /// [`Denial::SignInRequired`] (401), [`Denial::Forbidden`] (403), [`Denial::PasswordExpired`] (403), or
+    /// [`Denial::SignInRequired`] (401), [`Denial::Forbidden`] (403), [`Denial::FactorRequired`] and [`Denial::PasswordExpired`] (403), or
     /// [`Denial::Hidden`] (404) instead of each of them where the route hides that it exists.
     pub fn authorize(
         &self,
@@ -59,7 +59,9 @@ impl Access {
         principal: Option<&Principal>,
     ) -> Result<Permit, Refusal> {
         judge(route, method, principal, self.now()).map_err(|refusal| hide(route, refusal))?;
-        Ok(Permit { principal: principal.cloned() })
+        // Somebody who is not wholly signed in is nobody yet, on routes that are open to everybody too.
+        let whole = principal.filter(|principal| !principal.factor_missing() || route.enrols);
+        Ok(Permit { principal: whole.cloned() })
     }
 }
 
@@ -84,6 +86,12 @@ fn judge(
     };
     if !allowed {
         return Err(Refusal::new(Denial::Forbidden, "none of the principal's roles is allowed"));
+    }
+    if principal.factor_missing() && !route.enrols {
+        return Err(Refusal::new(
+            Denial::FactorRequired,
+            "the role needs a second factor, and none was shown",
+        ));
     }
     let expired = principal.password_expires_at().is_some_and(|at| at <= now);
     if expired && route.target != Target::Service(Service::Identity) {

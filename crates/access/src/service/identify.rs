@@ -60,12 +60,12 @@ impl Access {
         let invalid = |why: &'static str| Refusal::new(Denial::CredentialInvalid, why);
         let named = parts.signer.verify(token, now).map_err(invalid)?;
         let reading = parts.live.reading();
-        let user = Box::pin(self.store().family_live(named.family)).await.map_err(unknowable)?;
-        let user = user.ok_or_else(|| invalid("token was revoked"))?;
+        let found = Box::pin(self.store().family_live(named.family)).await.map_err(unknowable)?;
+        let (user, strong) = found.ok_or_else(|| invalid("token was revoked"))?;
         if user.id != named.user || !user.enabled {
             return Err(invalid("token of another or a disabled user"));
         }
-        let principal = Principal::of_token(&user, named.family, self.policy());
+        let principal = Principal::of_token(&user, named.family, strong, self.policy());
         parts.verified.remember(digest, principal.clone(), reading, named.expires_at);
         Ok(principal)
     }
@@ -88,7 +88,7 @@ impl Access {
             }
             Via::Token(family) => {
                 let found = self.store().family_live(family).await;
-                found.ok().flatten().is_some_and(|user| same(&user))
+                found.ok().flatten().is_some_and(|(user, _)| same(&user))
             }
         }
     }

@@ -8,7 +8,7 @@ use palisade_model::{Action, Denial, Refusal, Secret, Token};
 use palisade_store::{Link, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
-use crate::service::session::NewSession;
+use crate::service::enter::{Entered, First};
 
 /// How long a link may be used (ID-4).
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -53,17 +53,12 @@ impl Access {
         user.filter(|user| user.enabled).ok_or_else(|| invalid("link of a disabled user"))
     }
 
-    /// Sets the password with a link and signs in. The new password is judged first: a refused one does not
+    /// Sets the password with a link and signs in, which a second factor is not spared by. The new password is judged first: a refused one does not
     /// use up the link.
     ///
     /// # Errors
     /// [`Denial::LinkInvalid`]; [`Denial::InvalidInput`] with the field `password`; the store's failures.
-    pub async fn redeem_link(
-        &self,
-        token: &str,
-        new: &Secret,
-        origin: &Origin,
-    ) -> Result<NewSession, Refusal> {
+    pub async fn redeem_link(&self, token: &str, new: &Secret, origin: &Origin) -> Result<Entered, Refusal> {
         let user = self.link_user(token).await?;
         self.judge_new(&user, "password", new).await?;
         let hash = self.0.passwords.hash(new).await?;
@@ -73,6 +68,7 @@ impl Access {
         // Of many at once, the store lets one through.
         used.filter(|link| link.user == user.id)
             .ok_or_else(|| Refusal::new(Denial::LinkInvalid, "link was used meanwhile"))?;
-        self.write_password(user, hash, origin).await
+        let user = self.write_password(user, hash, origin).await?;
+        self.enter(&user, First::Link, origin, None).await
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod administer;
 pub(crate) mod authorize;
 pub(crate) mod census;
+pub(crate) mod enter;
 pub(crate) mod identify;
 pub(crate) mod import;
 pub(crate) mod link;

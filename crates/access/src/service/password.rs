@@ -7,7 +7,7 @@ use palisade_store::User;
 use crate::access::{Access, entry, unchanged, unknowable};
 use crate::password::{Subject, Verdict};
 use crate::principal::Principal;
-use crate::service::session::NewSession;
+use crate::service::session::{NewSession, Proof};
 
 impl Access {
     /// Sets a new password for whoever knows the old one. All sessions and tokens of the user end; the one
@@ -34,20 +34,13 @@ impl Access {
                 _ => refusal,
             });
         }
-        self.set_password(user, "new_password", new, origin).await
-    }
-
-    /// Judges and sets a password, ends everything that rested on the old one, and begins a session.
-    pub(crate) async fn set_password(
-        &self,
-        user: User,
-        field: &'static str,
-        new: &Secret,
-        origin: &Origin,
-    ) -> Result<NewSession, Refusal> {
-        self.judge_new(&user, field, new).await?;
+        self.judge_new(&user, "new_password", new).await?;
         let hash = self.0.passwords.hash(new).await?;
-        self.write_password(user, hash, origin).await
+        let user = self.write_password(user, hash, origin).await?;
+        // A password proves nothing of a second factor: what was proven before, and when, goes on.
+        let proof =
+            Proof { at: principal.proven_at().unwrap_or(user.created_at), strong: principal.strong() };
+        self.begin(&user, proof, origin).await
     }
 
     pub(crate) async fn judge_new(
@@ -63,18 +56,19 @@ impl Access {
         self.0.passwords.judge(field, new, &subject, former).await
     }
 
+    /// Sets the password and ends everything that rested on the old one; the user as they are now.
     pub(crate) async fn write_password(
         &self,
         mut user: User,
         hash: String,
         origin: &Origin,
-    ) -> Result<NewSession, Refusal> {
+    ) -> Result<User, Refusal> {
         let keep = self.policy().identify.passwords.history;
         let (now, row) = (self.now(), entry(Action::PasswordChanged, "user", &user.id, &user, origin));
         self.store().set_password(&user, &hash, now, keep, None, vec![row]).await.map_err(unchanged)?;
         self.revoke_user(user.id);
         user.password = Some(hash);
         user.password_at = Some(now);
-        self.begin(&user, origin).await
+        Ok(user)
     }
 }

@@ -7,6 +7,7 @@ use palisade_store::{Session, SessionKind, StoreError, Subject, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::{Principal, Via};
+use crate::service::enter::{Entered, First};
 
 /// A session that has just begun.
 #[derive(Debug)]
@@ -19,9 +20,19 @@ pub struct NewSession {
     pub expires_at: Timestamp,
 }
 
+/// How well somebody has proven who they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Proof {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// Whether a second factor was part of it (ID-17).
+    pub(crate) strong: bool,
+}
+
 impl Access {
-    /// A new session for whoever has this password. `former` is whom the browser's cookie named before: that
-    /// session ends, so that nobody who planted or knew it comes along (session fixation).
+    /// A new session for whoever has this password, or the question for their second factor. `former` is whom the
+    /// browser's cookie named before: that session ends, so that nobody who planted or knew it comes along (session
+    /// fixation).
     ///
     /// # Errors
     /// `SignInFailed`, `HashingBusy`, and the store's failures.
@@ -31,20 +42,30 @@ impl Access {
         password: &Secret,
         origin: &Origin,
         former: Option<&Principal>,
-    ) -> Result<NewSession, Refusal> {
+    ) -> Result<Entered, Refusal> {
         let user = self.prove(login, password, origin).await?;
-        let session = self.begin(&user, origin).await?;
+        self.enter(&user, First::Password, origin, former).await
+    }
+
+    /// Ends the session that a browser had before it got another.
+    pub(crate) async fn leave(&self, former: Option<&Principal>, origin: &Origin) -> Result<(), Refusal> {
         if let Some(former) = former
             && let Via::Session(id) = former.via()
         {
             let row = about(Action::SessionRevoked, "session", &id, former, origin);
             self.end(id, former.user(), row).await?;
         }
-        Ok(session)
+        Ok(())
     }
 
-    /// A session for a user whose proof was just given.
-    pub(crate) async fn begin(&self, user: &User, origin: &Origin) -> Result<NewSession, Refusal> {
+    /// A session for a user whose proof was just given. Without a second factor there is none for whoever has one:
+    /// the store itself sees to it.
+    pub(crate) async fn begin(
+        &self,
+        user: &User,
+        proof: Proof,
+        origin: &Origin,
+    ) -> Result<NewSession, Refusal> {
         let (now, entropy) = (self.now(), &*self.0.world.entropy);
         let cookie = Token::generate(entropy).map_err(unrandom)?;
         let id = SessionId::generate(now, entropy).map_err(unrandom)?;
@@ -57,8 +78,8 @@ impl Access {
             last_seen: now,
             expires_at: now.plus(policy.absolute),
             kind: SessionKind::Ordinary,
-            proven_at: now,
-            strong: false,
+            proven_at: proof.at,
+            strong: proof.strong,
             address: origin.address.map(|address| address.to_string()),
             agent: origin.agent.clone(),
         };

@@ -9,6 +9,7 @@ use palisade_store::{RefreshToken, Rotation, StoreError, Subject, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::Principal;
+use crate::service::enter::{First, HalfIn};
 use crate::token::claims::Holder;
 
 /// What an API client is handed.
@@ -24,11 +25,33 @@ pub struct Tokens {
     pub refresh_expires_in: Duration,
 }
 
+/// What an API client's first proof led to.
+#[derive(Debug)]
+pub enum Issued {
+    /// They have their tokens.
+    Tokens(Tokens),
+    /// They have a second factor and must show it.
+    SecondFactor(HalfIn),
+}
+
+impl Issued {
+    /// The tokens, where no second step can follow.
+    ///
+    /// # Errors
+    /// [`Denial::SecondFactorNeeded`].
+    pub fn tokens(self) -> Result<Tokens, Refusal> {
+        match self {
+            Self::Tokens(tokens) => Ok(tokens),
+            Self::SecondFactor(_) => Err(Denial::SecondFactorNeeded.into()),
+        }
+    }
+}
+
 /// The reason in a [`Refusal`] that says a stolen token may be at large: worth an alert.
 pub const TOKEN_REUSED: &str = "refresh token reused";
 
 impl Access {
-    /// Tokens for whoever has this password: the first of a new family.
+    /// Tokens for whoever has this password, the first of a new family; or the question for their second factor.
     ///
     /// # Errors
     /// As [`Access::sign_in`].
@@ -37,8 +60,23 @@ impl Access {
         login: &str,
         password: &Secret,
         origin: &Origin,
-    ) -> Result<Tokens, Refusal> {
+    ) -> Result<Issued, Refusal> {
         let user = self.prove(login, password, origin).await?;
+        let factors = self.store().factors(user.id).await.map_err(unknowable)?;
+        if factors.any() {
+            let half = self.ask(&user, factors, First::Password, true, origin).await?;
+            return Ok(Issued::SecondFactor(half));
+        }
+        Ok(Issued::Tokens(self.begin_family(&user, false, origin).await?))
+    }
+
+    /// The first tokens of a family for a user whose proof was just given, with a second factor if it is `strong`.
+    pub(crate) async fn begin_family(
+        &self,
+        user: &User,
+        strong: bool,
+        origin: &Origin,
+    ) -> Result<Tokens, Refusal> {
         let (now, entropy) = (self.now(), &*self.0.world.entropy);
         let refresh = Token::generate(entropy).map_err(unrandom)?;
         let family = FamilyId::generate(now, entropy).map_err(unrandom)?;
@@ -46,23 +84,24 @@ impl Access {
             digest: refresh.digest(),
             family,
             user: user.id,
+            strong,
             issued_at: now,
             expires_at: now.plus(self.policy().identify.tokens.refresh),
             used_at: None,
             successor: None,
         };
-        let row = entry(Action::TokenIssued, "family", &family, &user, origin);
+        let row = entry(Action::TokenIssued, "family", &family, user, origin);
         match self.store().create_family(&first, vec![row]).await {
             Ok(()) => {}
-            Err(StoreError::Gone) => return Err(self.failed(Some(&user), origin).await),
+            Err(StoreError::Gone) => return Err(self.failed(Some(user), origin).await),
             Err(error) => return Err(unchanged(error)),
         }
-        if !self.still_holds(&user).await? {
-            let row = entry(Action::TokenRevoked, "family", &family, &user, origin);
+        if !self.still_holds(user).await? {
+            let row = entry(Action::TokenRevoked, "family", &family, user, origin);
             self.store().revoke_family(family, vec![row]).await.map_err(unchanged)?;
-            return Err(self.failed(Some(&user), origin).await);
+            return Err(self.failed(Some(user), origin).await);
         }
-        self.issue(&user, refresh, &first)
+        self.issue(user, refresh, &first)
     }
 
     /// New tokens for a refresh token, which is used up by it. The same token once more within the policy's
@@ -110,7 +149,7 @@ impl Access {
     }
 
     fn issue(&self, user: &User, refresh: Token, kept: &RefreshToken) -> Result<Tokens, Refusal> {
-        let principal = Principal::of_token(user, kept.family, self.policy());
+        let principal = Principal::of_token(user, kept.family, kept.strong, self.policy());
         let holder = Holder {
             user: user.id,
             family: kept.family,

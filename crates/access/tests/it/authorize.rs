@@ -19,7 +19,7 @@ fn route<'a>(house: &'a House, path: &str) -> &'a Route {
 
 async fn principal(house: &House, name: &str, roles: &[&str]) -> Principal {
     house.user(name, roles).await;
-    house.access.sign_in(name, &secret(GOOD), &origin(), None).await.unwrap().principal
+    house.access.sign_in(name, &secret(GOOD), &origin(), None).await.unwrap().session().unwrap().principal
 }
 
 // proves: ACC-1, ACC-2
@@ -90,7 +90,14 @@ async fn a_role_that_the_policy_does_not_know_gives_nothing() {
     let house = House::new().await;
     let user = house.user("alice", &["user"]).await;
     house.store.set_roles(user, &["emperor".into()], Vec::new()).await.unwrap();
-    let principal = house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().principal;
+    let principal = house
+        .access
+        .sign_in("alice", &secret(GOOD), &origin(), None)
+        .await
+        .unwrap()
+        .session()
+        .unwrap()
+        .principal;
     assert!(principal.roles().is_empty() && principal.role_names().is_empty());
     assert!(house.access.authorize(route(&house, "/work"), &Method::GET, Some(&principal)).is_err());
 }
@@ -109,7 +116,14 @@ async fn with_a_password_that_is_too_old_only_the_account_is_open() {
     for open in ["/account", "/open"] {
         assert!(house.access.authorize(route(&house, open), &Method::GET, Some(&fresh)).is_ok(), "{open}");
     }
-    let old = house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().principal;
+    let old = house
+        .access
+        .sign_in("alice", &secret(GOOD), &origin(), None)
+        .await
+        .unwrap()
+        .session()
+        .unwrap()
+        .principal;
     let new = secret("oboe lantern granite 77");
     let renewed = house.access.change_password(&old, &secret(GOOD), &new, &origin()).await.unwrap().principal;
     assert!(house.access.authorize(route(&house, "/work"), &Method::GET, Some(&renewed)).is_ok());

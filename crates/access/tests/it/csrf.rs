@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::house::{GOOD, House, LIGHT, origin, policy, secret};
 
 async fn session(house: &House, name: &str) -> NewSession {
-    house.access.sign_in(name, &secret(GOOD), &origin(), None).await.unwrap()
+    house.access.sign_in(name, &secret(GOOD), &origin(), None).await.unwrap().session().unwrap()
 }
 
 // proves: CSRF-2

@@ -21,14 +21,16 @@ async fn invalid(house: &House, token: &str) {
 async fn it_sets_the_password_once_and_ends_what_rested_on_the_old_one() {
     let house = House::new().await;
     let user = house.user("alice", &["user"]).await;
-    let session = house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap();
+    let session =
+        house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
     let link = house.access.issue_link(user, &Origin::default()).await.unwrap();
     assert!(!format!("{:?}", house.trail().await).contains(link.expose()));
 
     assert_eq!(house.access.link_user(link.expose()).await.unwrap().id, user);
     let weak = house.access.redeem_link(link.expose(), &secret("weak"), &origin()).await.unwrap_err();
     assert_eq!((weak.denial, weak.fields[0].field.as_ref()), (Denial::InvalidInput, "password"));
-    let new = house.access.redeem_link(link.expose(), &secret(BETTER), &origin()).await.unwrap();
+    let new =
+        house.access.redeem_link(link.expose(), &secret(BETTER), &origin()).await.unwrap().session().unwrap();
     assert_eq!(new.principal.user(), user);
     assert!(house.access.session(session.cookie.expose()).await.unwrap().is_none());
     assert!(house.access.session(new.cookie.expose()).await.unwrap().is_some());
@@ -79,7 +81,7 @@ async fn it_runs_out_is_overtaken_and_dies_with_its_user() {
         house.access.issue_link(user, &server).await.unwrap(),
     );
     house.clock.advance(Duration::from_secs(1));
-    house.access.redeem_link(second.expose(), &secret(BETTER), &origin()).await.unwrap();
+    house.access.redeem_link(second.expose(), &secret(BETTER), &origin()).await.unwrap().session().unwrap();
     invalid(&house, first.expose()).await;
 
     let link = house.access.issue_link(user, &server).await.unwrap();
@@ -104,7 +106,8 @@ async fn the_first_administrator_comes_by_a_link_and_only_as_long_as_nobody_has_
         assert!(house.access.sign_in("admin", &secret(guess), &origin(), None).await.is_err());
     }
     house.clock.advance(Duration::from_secs(1));
-    let admin = house.access.redeem_link(again.expose(), &secret(GOOD), &origin()).await.unwrap();
+    let admin =
+        house.access.redeem_link(again.expose(), &secret(GOOD), &origin()).await.unwrap().session().unwrap();
     assert_eq!(admin.principal.role_names(), ["admin", "manager", "user"]);
     invalid(&house, first.expose()).await;
     assert!(house.access.first_administrator().await.unwrap().is_none());

@@ -19,7 +19,8 @@ async fn users_of_the_environment_are_there_once_and_keep_a_later_password() {
     let users = format!("curator:{}", hash_of_good().await);
     let policy = policy(LIGHT, &[("AUTH_USERS", &users)]);
     let house = House::of(policy).await;
-    let session = house.access.sign_in("curator", &secret(GOOD), &origin(), None).await.unwrap();
+    let session =
+        house.access.sign_in("curator", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
     assert_eq!(session.principal.role_names(), ["user"]);
     let new = secret("oboe lantern granite 77");
     house.access.change_password(&session.principal, &secret(GOOD), &new, &origin()).await.unwrap();

@@ -18,7 +18,8 @@ fn field(refusal: &Refusal) -> &str {
 async fn it_asks_for_the_old_one_and_judges_the_new_one() {
     let house = House::new().await;
     house.user("alice", &["user"]).await;
-    let session = house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap();
+    let session =
+        house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
     let change = async |old: &str, new: &str| {
         house.access.change_password(&session.principal, &secret(old), &secret(new), &origin()).await
     };
@@ -49,7 +50,8 @@ async fn it_asks_for_the_old_one_and_judges_the_new_one() {
 async fn proof_of_a_password_that_was_replaced_meanwhile_changes_nothing() {
     let house = Arc::new(House::with("[identify.passwords]\nmemory = \"16MiB\"\npasses = 6").await);
     let user = house.user("alice", &["user"]).await;
-    let session = house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap();
+    let session =
+        house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
     let theft = tokio::spawn({
         let house = house.clone();
         async move {
@@ -72,7 +74,8 @@ async fn the_last_ones_cannot_come_back_but_older_ones_can() {
     let house = House::with(&format!("{LIGHT}\nhistory = 2")).await;
     house.user("alice", &["user"]).await;
     let line = [GOOD, BETTER, "kelp harpoon minaret 12", "oboe lantern granite 77"];
-    let mut session = house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap();
+    let mut session =
+        house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
     for pair in line.windows(2) {
         for former in line.iter().take_while(|one| **one != pair[1]) {
             let refusal = house

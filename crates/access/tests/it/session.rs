@@ -11,7 +11,7 @@ use palisade_model::{Denial, Token};
 use crate::house::{GOOD, House, LIGHT, origin, secret};
 
 async fn sign_in(access: &Access, login: &str) -> NewSession {
-    access.sign_in(login, &secret(GOOD), &origin(), None).await.unwrap()
+    access.sign_in(login, &secret(GOOD), &origin(), None).await.unwrap().session().unwrap()
 }
 
 async fn lives(access: &Access, session: &NewSession) -> bool {
@@ -33,7 +33,13 @@ async fn signing_in_gives_a_new_id_and_ends_the_one_the_browser_had() {
     house.user("alice", &["user"]).await;
     let planted = sign_in(&house.access, "mallory").await;
     let former = house.access.session(planted.cookie.expose()).await.unwrap();
-    let new = house.access.sign_in("alice", &secret(GOOD), &origin(), former.as_ref()).await.unwrap();
+    let new = house
+        .access
+        .sign_in("alice", &secret(GOOD), &origin(), former.as_ref())
+        .await
+        .unwrap()
+        .session()
+        .unwrap();
     assert_ne!(new.cookie.expose(), planted.cookie.expose());
     assert!(!lives(&house.access, &planted).await, "the planted session is nobody's");
     assert!(lives(&house.access, &new).await);
@@ -122,7 +128,8 @@ async fn another_node_refuses_it_within_a_second() {
     let (here, there) = (House::run(&house.access).await, House::run(&neighbour).await);
     house.user("alice", &["user"]).await;
     let session = sign_in(&house.access, "alice").await;
-    let tokens = house.access.sign_in_tokens("alice", &secret(GOOD), &origin()).await.unwrap();
+    let tokens =
+        house.access.sign_in_tokens("alice", &secret(GOOD), &origin()).await.unwrap().tokens().unwrap();
     assert!(lives(&neighbour, &session).await);
     let by_token = neighbour.bearer(&tokens.access).await.unwrap();
     house.access.sign_out(&session.principal, &origin()).await.unwrap();
@@ -158,7 +165,8 @@ async fn when_the_store_is_gone_the_cache_serves_for_a_second_and_then_everythin
     let running = House::run(&house.access).await;
     house.user("alice", &["user"]).await;
     let session = sign_in(&house.access, "alice").await;
-    let tokens = house.access.sign_in_tokens("alice", &secret(GOOD), &origin()).await.unwrap();
+    let tokens =
+        house.access.sign_in_tokens("alice", &secret(GOOD), &origin()).await.unwrap().tokens().unwrap();
     // The poll brings the news of the new user first, which empties the cache of them.
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(lives(&house.access, &session).await);
@@ -220,7 +228,8 @@ async fn a_cached_one_ends_as_exactly_as_one_from_the_store() {
 
     let idle = sign_in(&house.access, "alice").await;
     let busy = sign_in(&house.access, "alice").await;
-    let tokens = house.access.sign_in_tokens("alice", &secret(GOOD), &origin()).await.unwrap();
+    let tokens =
+        house.access.sign_in_tokens("alice", &secret(GOOD), &origin()).await.unwrap().tokens().unwrap();
     // The poll brings the news of the new user first, which empties the cache of them.
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(lives(&house.access, &idle).await && lives(&house.access, &busy).await);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use palisade_access::NewUser;
+use palisade_access::{Entered, Issued, NewUser};
 use palisade_model::audit::Origin;
 use palisade_model::{Denial, Refusal, Secret};
 
@@ -16,7 +16,8 @@ async fn the_right_password_gives_a_session_and_one_row() {
     let user = house.user("alice", &["user"]).await;
     for login in ["alice", "ALICE", " alice ", "Alice@Tracker.example"] {
         let before = house.count("session.signed_in").await;
-        let new = house.access.sign_in(login, &secret(GOOD), &origin(), None).await.unwrap();
+        let new =
+            house.access.sign_in(login, &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
         assert_eq!(new.principal.user(), user);
         assert_eq!(new.principal.name(), "alice");
         assert_eq!(new.principal.role_names(), ["user"]);
@@ -159,10 +160,10 @@ async fn a_hash_of_other_parameters_is_renewed_at_sign_in_and_only_then() {
 
     access.sign_in("alice", &secret("wrong password"), &origin(), None).await.unwrap_err();
     assert_eq!(hash(house.store.user(user).await.unwrap()), old);
-    access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap();
+    access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
     let new = hash(house.store.user(user).await.unwrap());
     assert!(new.starts_with("$argon2id$v=19$m=128,t=2,p=1$"), "{new}");
-    access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap();
+    access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
     assert_eq!(hash(house.store.user(user).await.unwrap()), new, "once is enough");
 }
 
@@ -204,10 +205,10 @@ async fn what_changes_while_somebody_signs_in_is_seen() {
             }
         }
         // If one was quicker than the change, what it gave ended with the change.
-        if let Ok(new) = by_cookie.await.unwrap() {
+        if let Ok(Entered::Session(new)) = by_cookie.await.unwrap() {
             assert!(house.access.session(new.cookie.expose()).await.unwrap().is_none(), "{change}");
         }
-        if let Ok(new) = by_token.await.unwrap() {
+        if let Ok(Issued::Tokens(new)) = by_token.await.unwrap() {
             assert!(house.access.bearer(&new.access).await.is_err(), "{change}");
         }
         assert_eq!(house.store.sessions_of(user).await.unwrap(), [], "{change}");

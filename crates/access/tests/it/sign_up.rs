@@ -24,7 +24,13 @@ async fn open() -> House {
 async fn a_visitor_registers_and_gets_the_default_role_and_no_other() {
     let house = open().await;
     let user = house.access.sign_up(form("alice", Some("a@tracker.example"), GOOD), &origin()).await.unwrap();
-    let session = house.access.sign_in("a@tracker.example", &secret(GOOD), &origin(), None).await.unwrap();
+    let session = house
+        .access
+        .sign_in("a@tracker.example", &secret(GOOD), &origin(), None)
+        .await
+        .unwrap()
+        .session()
+        .unwrap();
     assert_eq!(session.principal.user(), user);
     assert_eq!(session.principal.role_names(), ["user"]);
     assert_eq!(session.principal.tenant(), None);

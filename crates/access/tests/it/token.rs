@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::house::{GOOD, House, LIGHT, origin, policy, secret};
 
 async fn tokens(house: &House, login: &str) -> Tokens {
-    house.access.sign_in_tokens(login, &secret(GOOD), &origin()).await.unwrap()
+    house.access.sign_in_tokens(login, &secret(GOOD), &origin()).await.unwrap().tokens().unwrap()
 }
 
 async fn refused(house: &House, token: &str) -> bool {
@@ -86,7 +86,8 @@ async fn a_token_of_another_house_is_refused() {
 async fn an_assertion_is_no_access_token() {
     let house = House::new().await;
     house.user("alice", &["user"]).await;
-    let session = house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap();
+    let session =
+        house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
     let request = palisade_model::RequestId::parse("request-1").unwrap();
     let assertion = house.access.assertion(&session.principal, "GET", "/work", &request).unwrap();
     assert!(refused(&house, &assertion).await);
@@ -123,7 +124,8 @@ async fn it_lives_its_time_and_dies_with_sign_out_disabling_and_a_new_password()
     assert!(refused(&house, &issued.access).await, "nothing brings it back");
 
     let issued = tokens(&house, "alice").await;
-    let session = house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap();
+    let session =
+        house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
     assert!(!refused(&house, &issued.access).await);
     let new = secret("oboe lantern granite 77");
     house.access.change_password(&session.principal, &secret(GOOD), &new, &origin()).await.unwrap();

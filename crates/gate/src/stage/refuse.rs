@@ -73,12 +73,21 @@ fn describe(refusal: &Refusal, status: StatusCode, headers: &mut HeaderMap) {
     }
 }
 
+/// The page on which people can put right what they were refused for.
+const fn remedy(denial: Denial) -> Option<&'static str> {
+    match denial {
+        Denial::SignInRequired => Some("/auth/login"),
+        Denial::ProofNeeded => Some("/auth/confirm"),
+        Denial::FactorRequired => Some("/account/factors"),
+        _ => None,
+    }
+}
+
 /// The refusal as this client gets it.
 pub(crate) fn answer(refusal: &Refusal, id: &RequestId, manner: &Manner) -> Response<Body> {
-    let to_sign_in =
-        matches!(refusal.denial, Denial::SignInRequired).then_some(manner.next.as_deref()).flatten();
-    let mut response =
-        to_sign_in.and_then(sign_in_redirect).unwrap_or_else(|| render(refusal, id, manner.html));
+    let onward = remedy(refusal.denial).zip(manner.next.as_deref());
+    let redirected = onward.and_then(|(page, next)| redirect(page, next));
+    let mut response = redirected.unwrap_or_else(|| render(refusal, id, manner.html));
     if manner.head {
         *response.body_mut() = Body::empty();
     }
@@ -127,16 +136,18 @@ fn problem(
     problem.to_string()
 }
 
-/// RFC 6750 section 3: a request that showed no token is not told about errors of tokens.
+/// RFC 6750 section 3: a request that showed no token is not told about errors of tokens. RFC 9470 section 3: what is
+/// asked for is a newer proof.
 fn challenge(denial: Denial) -> HeaderValue {
     HeaderValue::from_static(match denial {
         Denial::CredentialInvalid => r#"Bearer realm="api", error="invalid_token""#,
+        Denial::ProofNeeded => r#"Bearer realm="api", error="insufficient_user_authentication""#,
         _ => r#"Bearer realm="api""#,
     })
 }
 
-fn sign_in_redirect(next: &str) -> Option<Response<Body>> {
-    let location = format!("/auth/login?next={}", utf8_percent_encode(next, NEXT_SAFE));
+fn redirect(page: &str, next: &str) -> Option<Response<Body>> {
+    let location = format!("{page}?next={}", utf8_percent_encode(next, NEXT_SAFE));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
     response.headers_mut().insert(LOCATION, HeaderValue::try_from(location).ok()?);

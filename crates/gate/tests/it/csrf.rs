@@ -128,7 +128,7 @@ async fn a_token_dies_with_its_session() {
     house.access.sign_out(&principal, &Origin::default()).await.unwrap();
     refused(&house, submit(&ann, format!("csrf_token={old}")), 401, "authorize.sign_in").await;
     let (password, origin) = (Secret::new("Quietly-7-Walking-Herons"), Origin::default());
-    let again = house.access.sign_in("ann", &password, &origin, None).await.unwrap();
+    let again = house.access.sign_in("ann", &password, &origin, None).await.unwrap().session().unwrap();
     let again = again.cookie.expose().to_owned();
     refused(&house, submit(&again, format!("csrf_token={old}")), 403, "csrf.token").await;
     let fresh = token(&house, &again).await;

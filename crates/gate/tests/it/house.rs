@@ -200,15 +200,25 @@ impl House {
             password: Some(Secret::new(PASSWORD)),
         };
         self.access.create_user(new, None, &Origin::default()).await.unwrap();
-        let session =
-            self.access.sign_in(name, &Secret::new(PASSWORD), &Origin::default(), None).await.unwrap();
+        let session = self
+            .access
+            .sign_in(name, &Secret::new(PASSWORD), &Origin::default(), None)
+            .await
+            .unwrap()
+            .session()
+            .unwrap();
         session.cookie.expose().to_owned()
     }
 
     /// One more session of a user that is there already.
     pub async fn sign_in_again(&self, name: &str) -> String {
-        let session =
-            self.access.sign_in(name, &Secret::new(PASSWORD), &Origin::default(), None).await.unwrap();
+        let session = self
+            .access
+            .sign_in(name, &Secret::new(PASSWORD), &Origin::default(), None)
+            .await
+            .unwrap()
+            .session()
+            .unwrap();
         session.cookie.expose().to_owned()
     }
 
@@ -220,7 +230,13 @@ impl House {
 
     /// An access token for a user that is there already.
     pub async fn access_token(&self, name: &str) -> String {
-        self.access.sign_in_tokens(name, &Secret::new(PASSWORD), &Origin::default()).await.unwrap().access
+        self.access
+            .sign_in_tokens(name, &Secret::new(PASSWORD), &Origin::default())
+            .await
+            .unwrap()
+            .tokens()
+            .unwrap()
+            .access
     }
 
     pub fn pass(&self, seconds: u64) {

@@ -136,6 +136,44 @@ pub(super) const CONTROLS: &[Control] = &[
         probe: Probe::WithTheProver,
     },
     Control {
+        id: "identify.second_factor",
+        title: "A second factor cannot be gone round",
+        stage: Stage::Identify,
+        keys: &["identify.second_factor.required_for"],
+        enforced_by: "crates/access/src/service/enter.rs",
+        requirements: &["ID-17"],
+        references: &["ASVS V6.3.3", "ASVS V6.4.4", "ASVS V6.5.1", "ASVS V6.5.5"],
+        sentence: |policy| {
+            let rule = &policy.identify.second_factor;
+            let roles: Vec<&str> = policy.roles.names_of(rule.required_for).collect();
+            let who = match roles.as_slice() {
+                _ if rule.everybody => "Everybody needs one.".to_owned(),
+                [] => "Nobody has to have one.".to_owned(),
+                roles => format!("These roles need one: {}.", listed(roles)),
+            };
+            format!(
+                "Whoever has a second factor is not signed in without it, by whatever way they come. {who}"
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.fresh_proof",
+        title: "What is sensitive asks for proof anew",
+        stage: Stage::Identify,
+        keys: &["identify.second_factor.fresh"],
+        enforced_by: "crates/access/src/service/enter.rs",
+        requirements: &["ID-17"],
+        references: &["ASVS V7.5.1", "ASVS V7.5.3", "RFC 9470"],
+        sentence: |policy| {
+            format!(
+                "Second factors, addresses and keys are changed only within {} after a proof of identity.",
+                duration_text(policy.identify.second_factor.fresh)
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
         id: "identify.session_cookie",
         title: "The session cookie is out of reach",
         stage: Stage::Identify,

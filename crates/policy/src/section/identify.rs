@@ -2,11 +2,13 @@
 
 pub(crate) mod oidc;
 pub(crate) mod passwords;
+pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 
 pub use oidc::{GOOGLE_ISSUER, Issuer, Provider};
 pub use passwords::{Hashing, Passwords};
+pub use second_factor::SecondFactor;
 pub use sessions::{CookieName, Sessions};
 pub use tokens::{Algorithm, Tokens};
 
@@ -55,7 +57,7 @@ pub(crate) const SCOPES: &[Scope] = &[
         path: "identify",
         doc: "Who is asking.",
         settings: &[&SECRET_KEY, &AUTH_USERS, &HOME],
-        tables: &["sign_up", "passwords", "sessions", "tokens", "oidc"],
+        tables: &["sign_up", "passwords", "second_factor", "sessions", "tokens", "oidc"],
         shape: Shape::Once,
     },
     Scope {
@@ -86,6 +88,7 @@ pub(crate) fn read(
         default_roles,
         home: read_home(reader, &table),
         passwords: passwords::read(reader, &table),
+        second_factor: second_factor::read(reader, &table, roles),
         sessions: sessions::read(reader, &table, app),
         tokens: tokens::read(reader, &table, app),
         providers,
@@ -152,6 +155,8 @@ pub struct Identify {
     pub home: String,
     /// Password rules (ID-2) and hashing (ID-3).
     pub passwords: Passwords,
+    /// Second factors, and proof anew (ID-17).
+    pub second_factor: SecondFactor,
     /// Session cookies (ID-8).
     pub sessions: Sessions,
     /// Access and refresh tokens (ID-9, ID-10).

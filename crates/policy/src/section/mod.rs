@@ -26,6 +26,7 @@ pub const SCOPES: &[&[Scope]] = &[
     shield::limits::SCOPES,
     identify::SCOPES,
     identify::passwords::SCOPES,
+    identify::second_factor::SCOPES,
     identify::sessions::SCOPES,
     identify::tokens::SCOPES,
     identify::oidc::SCOPES,

@@ -44,6 +44,8 @@ pub struct Route {
     pub cors: Option<Cors>,
     /// Whether a refusal reads as 'nothing there' (ACC-2).
     pub hide: bool,
+    /// Open to whoever still has to set up the second factor that their role needs (ID-17).
+    pub enrols: bool,
     /// WebSocket upgrades are let through.
     pub upgrade: bool,
     /// A legacy route's announcements (EDGE-8).

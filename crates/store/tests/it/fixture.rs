@@ -125,6 +125,7 @@ impl Fixture {
             digest: digest::sha256(&[family.0.as_bytes()]),
             family,
             user,
+            strong: false,
             issued_at: self.world.now(),
             expires_at: self.world.now().plus(HOUR),
             used_at: None,

@@ -57,7 +57,11 @@ pub(super) fn write(status: StatusCode, facts: Facts, fields: &[FieldFault], id:
         }
         page.push_str("</ul>\n");
     }
-    if status == StatusCode::UNAUTHORIZED {
+    if facts.code == Denial::ProofNeeded.facts().code {
+        page.push_str("<p><a href=\"/auth/confirm\">Confirm that it is you</a></p>\n");
+    } else if facts.code == Denial::FactorRequired.facts().code {
+        page.push_str("<p><a href=\"/account/factors\">Set up a second factor</a></p>\n");
+    } else if status == StatusCode::UNAUTHORIZED {
         page.push_str("<p><a href=\"/auth/login\">Sign in</a></p>\n");
     } else if facts.code == Denial::PasswordExpired.facts().code {
         page.push_str("<p><a href=\"/account\">Go to your account</a></p>\n");

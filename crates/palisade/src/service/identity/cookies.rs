@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue, header};
 use palisade_policy::Policy;
 
 /// The session cookie. `__Host-` names need Secure, Path=/ and no Domain (RFC 6265bis section 4.1.3.2).
@@ -15,6 +15,39 @@ pub fn session(policy: &Policy, value: &str, life: Duration) -> Option<HeaderVal
 #[must_use]
 pub fn csrf(policy: &Policy, value: &str, life: Duration) -> Option<HeaderValue> {
     build(policy, policy.csrf.cookie.as_deref()?, value, life, false)
+}
+
+/// The ticket of a sign-in that waits for its second factor (ID-17). It goes with no request from elsewhere, whatever
+/// the policy says of sessions.
+#[must_use]
+pub fn ticket(policy: &Policy, value: &str, life: Duration) -> Option<HeaderValue> {
+    let name = ticket_name(policy);
+    let secure = if policy.identify.sessions.secure { "; Secure" } else { "" };
+    let life = life.as_secs();
+    HeaderValue::from_str(&format!(
+        "{name}={value}; Path=/; Max-Age={life}; HttpOnly{secure}; SameSite=Strict"
+    ))
+    .ok()
+}
+
+/// The ticket that a browser shows, if it shows one and no more.
+#[must_use]
+pub fn ticket_of<'a>(policy: &Policy, headers: &'a HeaderMap) -> Option<&'a str> {
+    let name = ticket_name(policy);
+    let mut values = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value),
+        _ => None,
+    }
+}
+
+const fn ticket_name(policy: &Policy) -> &'static str {
+    if policy.identify.sessions.secure { "__Host-palisade_ticket" } else { "palisade_ticket" }
 }
 
 /// What takes Palisade's cookies back.

@@ -43,10 +43,7 @@ pub(super) async fn submit(
         Err(refusal) => Err(refusal),
     };
     match outcome {
-        Ok(new) => {
-            let onward = reply::see_other(&desk.policy.identify.home);
-            Ok(reply::begin(&desk, &new, onward))
-        }
+        Ok(entered) => Ok(reply::entered(&desk, &entered, &desk.policy.identify.home)),
         Err(refusal) if reply::correctable(&refusal) => {
             let user = desk.access.link_user(&token).await?;
             Ok(form(&desk, &user.name, Some(&refusal))?)

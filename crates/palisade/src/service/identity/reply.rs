@@ -4,7 +4,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use data_encoding::HEXLOWER;
-use palisade_access::{NewSession, Principal};
+use palisade_access::{Entered, HalfIn, NewSession, Principal};
 use palisade_gate::{OwnPage, SignedIn, refused_with};
 use palisade_model::{Denial, FieldFault, Refusal};
 use serde_json::Value;
@@ -94,6 +94,46 @@ pub(super) fn begin(desk: &Desk, session: &NewSession, mut response: Response<Bo
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// The answer for a browser: on its way when it is signed in, or to the second step with its ticket.
+pub(super) fn entered(desk: &Desk, entered: &Entered, next: &str) -> Response<Body> {
+    match entered {
+        Entered::Session(session) => signed_in(begin(desk, session, see_other(next))),
+        Entered::SecondFactor(half) => {
+            let mut response = see_other(&onward("/auth/second", next));
+            let life = half.expires_at.since(desk.world.now());
+            if let Some(cookie) = cookies::ticket(&desk.policy, half.ticket.expose(), life) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+    }
+}
+
+/// A path with where to go after it.
+pub(super) fn onward(path: &str, next: &str) -> String {
+    let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    format!("{path}?next={next}")
+}
+
+/// What a program is told that has to show a second factor: at `/api/v1/auth/second`.
+pub(super) fn half_in(desk: &Desk, half: &HalfIn) -> Response<Body> {
+    let methods: Vec<&str> = half.methods.iter().map(|method| method.name()).collect();
+    let body = serde_json::json!({
+        "second_factor_required": true,
+        "ticket": half.ticket.expose(),
+        "methods": methods,
+        "expires_in": half.expires_at.since(desk.world.now()).as_secs(),
+    });
+    json(200, &body)
+}
+
+/// What a program is told whose session has just begun.
+pub(super) fn begun(desk: &Desk, new: &NewSession) -> Result<Response<Body>, Refusal> {
+    let token = desk.access.csrf_token(&new.principal)?;
+    let body = serde_json::json!({ "csrf_token": token, "user": person(&new.principal) });
+    Ok(signed_in(begin(desk, new, json(200, &body))))
 }
 
 /// The answer, counted as a sign-in.

@@ -9,10 +9,9 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, Uri};
-use palisade_access::Via;
+use palisade_access::{Entered, Issued, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Refusal;
-use serde_json::json;
 
 use super::intake::{Intake, Speech};
 use super::{Answer, Desk, next, reply, tokens};
@@ -71,23 +70,19 @@ pub(super) async fn submit(
     let origin = &exchange.origin();
     if !session {
         checked?;
-        let issued = desk.access.sign_in_tokens(login.expose(), &password, origin).await?;
-        return Ok(reply::signed_in(tokens::issued(&issued)));
+        return Ok(match desk.access.sign_in_tokens(login.expose(), &password, origin).await? {
+            Issued::Tokens(issued) => reply::signed_in(tokens::issued(&issued)),
+            Issued::SecondFactor(half) => reply::half_in(&desk, &half),
+        });
     }
     let outcome = match checked {
         Ok(()) => desk.access.sign_in(login.expose(), &password, origin, former).await,
         Err(refusal) => Err(refusal),
     };
     match (outcome, intake.speech) {
-        (Ok(new), Speech::Form) => {
-            let onward = reply::see_other(reply::destination(&desk, wish));
-            Ok(reply::signed_in(reply::begin(&desk, &new, onward)))
-        }
-        (Ok(new), Speech::Json) => {
-            let token = desk.access.csrf_token(&new.principal)?;
-            let body = json!({ "csrf_token": token, "user": reply::person(&new.principal) });
-            Ok(reply::signed_in(reply::begin(&desk, &new, reply::json(200, &body))))
-        }
+        (Ok(entered), Speech::Form) => Ok(reply::entered(&desk, &entered, reply::destination(&desk, wish))),
+        (Ok(Entered::Session(new)), Speech::Json) => reply::begun(&desk, &new).map_err(Into::into),
+        (Ok(Entered::SecondFactor(half)), Speech::Json) => Ok(reply::half_in(&desk, &half)),
         (Err(refusal), Speech::Form) if reply::correctable(&refusal) => {
             let next = wish.and_then(next::local).unwrap_or_default();
             let filled = Filled { login: login.expose(), next, refusal: Some(&refusal), ..Filled::default() };

@@ -76,10 +76,9 @@ pub(super) async fn submit(
     };
     match (outcome, intake.speech) {
         (Ok(_), Speech::Form) => {
-            let new =
+            let entered =
                 desk.access.sign_in(name.expose(), &password, &exchange.origin(), permit.principal()).await?;
-            let onward = reply::see_other(reply::destination(&desk, wish));
-            Ok(reply::begin(&desk, &new, onward))
+            Ok(reply::entered(&desk, &entered, reply::destination(&desk, wish)))
         }
         (Ok(id), Speech::Json) => {
             Ok(reply::json(201, &json!({ "id": id.to_string(), "name": name.expose(), "email": email })))

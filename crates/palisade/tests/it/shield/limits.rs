@@ -99,7 +99,8 @@ async fn users_tenants_and_credentials_are_counted_each_for_themselves() {
         let mut carl = site.signed_in_at("carl", "user", Some("south")).await;
         let origin = palisade_model::audit::Origin::default();
         let password = palisade_model::Secret::new(crate::support::PASSWORD);
-        let session = site.running.access.sign_in("ann", &password, &origin, None).await.unwrap();
+        let session =
+            site.running.access.sign_in("ann", &password, &origin, None).await.unwrap().session().unwrap();
         let mut ann_again = site.client();
         ann_again.put_cookie(&site.running.policy.identify.sessions.cookie, session.cookie.expose());
         assert_eq!(statuses(&mut ann, 2).await, [200, 429], "by {by}");

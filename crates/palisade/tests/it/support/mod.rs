@@ -114,7 +114,7 @@ impl Site {
             password: Some(Secret::new(PASSWORD)),
         };
         access.create_user(new, None, &origin).await.unwrap();
-        let session = access.sign_in(name, &password, &origin, None).await.unwrap();
+        let session = access.sign_in(name, &password, &origin, None).await.unwrap().session().unwrap();
         let mut client = self.client();
         client.put_cookie(&self.running.policy.identify.sessions.cookie, session.cookie.expose());
         client

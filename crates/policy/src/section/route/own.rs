@@ -73,6 +73,10 @@ const ROWS: &[Own] = &[
     Own(GET, "/.palisade/assets/{file}", Assets, Public, Token, Nothing),
 ];
 
+/// What is open to whoever still has to set up a second factor (ID-17): the way in, the way out, and no more.
+const ENROLS: &[&str] =
+    &["/auth/login", "/auth/logout", "/api/v1/auth/logout", "/api/v1/auth/me", "/api/v1/auth/csrf"];
+
 /// Forms of Palisade's own are short.
 const BODY_BYTES: u64 = 64 * 1024;
 
@@ -138,6 +142,7 @@ pub(crate) fn rows(ground: &Ground) -> Vec<Route> {
             timeout: Duration::from_secs(30),
             cors: None,
             hide: false,
+            enrols: ENROLS.contains(path),
             upgrade: false,
             legacy: None,
             line: 0,

@@ -141,6 +141,7 @@ fn read_one(reader: &mut Reader<'_>, table: &Table<'_>, around: &Around<'_>, ind
         timeout: reader.read(table, &TIMEOUT),
         cors: read_cors(reader, table),
         hide: reader.read(table, &HIDE),
+        enrols: false,
         upgrade: reader.read(table, &UPGRADE),
         legacy: legacy::read(reader, table),
         line: match table.place() {

@@ -1,0 +1,67 @@
+//! `[identify.second_factor]`: who needs one, and how recent a proof has to be (ID-17).
+
+use std::time::Duration;
+
+use crate::read::{Reader, Scope, Setting, Shape, Table};
+use crate::section::authorize::{RoleSet, Roles};
+
+/// The word of `allow` that means everybody who has an account; no role can be named so.
+const EVERYBODY: &str = "signed-in";
+
+const REQUIRED_FOR: Setting<Vec<String>> = Setting::new(
+    "identify.second_factor.required_for",
+    "",
+    "Roles that need a second factor, or \"signed-in\" for everybody. Who has none yet can only set one up.",
+)
+.such_as("admin");
+const FRESH: Setting<Duration> = Setting::new(
+    "identify.second_factor.fresh",
+    "10m",
+    "How long ago a proof may be for what is sensitive; after it people confirm that it is them.",
+)
+.between("1m", "24h");
+
+pub(crate) const SCOPES: &[Scope] = &[Scope {
+    path: "identify.second_factor",
+    doc: "Second factors, and proof anew for what is sensitive.",
+    settings: &[&REQUIRED_FOR, &FRESH],
+    tables: &[],
+    shape: Shape::Once,
+}];
+
+pub(super) fn read(reader: &mut Reader<'_>, parent: &Table<'_>, roles: &Roles) -> SecondFactor {
+    let table = reader.open(parent, "second_factor", "identify.second_factor");
+    let names = reader.read(&table, &REQUIRED_FOR);
+    let mut required =
+        SecondFactor { everybody: false, required_for: RoleSet::EMPTY, fresh: reader.read(&table, &FRESH) };
+    for (n, name) in names.iter().enumerate() {
+        match roles.index(name) {
+            _ if name == EVERYBODY => required.everybody = true,
+            Some(index) => required.required_for = required.required_for.with(RoleSet::of(index)),
+            None => {
+                let place = reader.places.item("identify.second_factor.required_for", n);
+                reader.note(roles.unknown(name, place));
+            }
+        }
+    }
+    required
+}
+
+/// Second factors, and proof anew (ID-17).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondFactor {
+    /// Everybody needs one.
+    pub everybody: bool,
+    /// Whoever has one of these roles needs one.
+    pub required_for: RoleSet,
+    /// How long ago a proof may be for what is sensitive.
+    pub fresh: Duration,
+}
+
+impl SecondFactor {
+    /// Whether somebody with these roles, and all that they include, needs a second factor.
+    #[must_use]
+    pub fn required(&self, roles: RoleSet) -> bool {
+        self.everybody || roles.meets(self.required_for)
+    }
+}
