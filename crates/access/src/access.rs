@@ -2,22 +2,21 @@
 
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Guard};
 use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
 use palisade_model::world::NoEntropy;
 use palisade_model::{Action, AuditEvent, Denial, Refusal, Timestamp, World};
 use palisade_policy::Policy;
 use palisade_store::{Store, StoreError, Subject, User};
-use serde_json::Value;
 
 use crate::csrf::Csrf;
-use crate::keys::Key;
+use crate::keys::{Roots, Sealer};
 use crate::live::Live;
 use crate::password::Passwords;
 use crate::session::Sessions;
-use crate::token::assertion::Assertions;
+use crate::token::keyring::Keyring;
 use crate::token::refresh::Successors;
-use crate::token::signer::Signer;
 use crate::token::verified::Verified;
 
 /// Who is asking and what they may do. Cheap to clone: clones share everything.
@@ -34,13 +33,13 @@ pub(crate) struct Parts {
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
     pub(crate) verified: Verified,
-    pub(crate) signer: Signer,
+    pub(crate) keyring: ArcSwap<Keyring>,
+    pub(crate) roots: Roots,
+    pub(crate) sealer: Sealer,
     pub(crate) successors: Successors,
     pub(crate) csrf: Csrf,
-    pub(crate) assertions: Assertions,
-    pub(crate) jwks: Value,
     /// Seals letters.
-    pub(crate) outbox: Key,
+    pub(crate) outbox: Sealer,
     /// A letter was queued.
     pub(crate) posted: tokio::sync::Notify,
     /// The last invalidation that was seen.
@@ -58,6 +57,11 @@ impl Access {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.0.world.now()
+    }
+
+    /// The signing keys of this moment.
+    pub(crate) fn keyring(&self) -> Guard<Arc<Keyring>> {
+        self.0.keyring.load()
     }
 
     /// An id for a new user.

@@ -12,7 +12,7 @@ use palisade_model::World;
 use palisade_model::digest::{equal, hmac_sha256};
 use palisade_model::world::NoEntropy;
 
-use crate::keys::Key;
+use crate::keys::{Key, Roots};
 use crate::principal::Principal;
 
 const HALF: usize = 32;
@@ -20,11 +20,15 @@ const HALF: usize = 32;
 /// Makes and checks CSRF tokens.
 pub(crate) struct Csrf {
     key: Key,
+    /// Of former root secrets: tokens on pages that are open still pass.
+    former: Vec<Key>,
 }
 
 impl Csrf {
-    pub(crate) fn new(key: Key) -> Self {
-        Self { key }
+    pub(crate) fn new(roots: &Roots) -> Self {
+        let mut keys = roots.derive_all("csrf");
+        let former = keys.split_off(1.min(keys.len()));
+        Self { key: roots.derive("csrf"), former }
     }
 
     /// A token for a form or a meta tag: 86 characters of base64url, other ones on each call.
@@ -32,38 +36,40 @@ impl Csrf {
         let mut bytes = [0_u8; 2 * HALF];
         let (mask, masked) = bytes.split_at_mut(HALF);
         world.entropy.fill(mask)?;
-        masked.copy_from_slice(&self.code(principal));
+        masked.copy_from_slice(&code(&self.key, b"field", principal));
         xor(masked, mask);
         Ok(BASE64URL_NOPAD.encode(&bytes))
     }
 
     /// The readable cookie's value: 43 characters of base64url.
     pub(crate) fn cookie(&self, principal: &Principal) -> String {
-        BASE64URL_NOPAD.encode(&self.cookie_code(principal))
+        BASE64URL_NOPAD.encode(&code(&self.key, b"cookie", principal))
     }
 
     /// Whether `presented` is one of this principal's tokens, in a time that does not tell how much of
     /// it was right.
     pub(crate) fn accepts(&self, principal: &Principal, presented: &str) -> bool {
         let Ok(mut bytes) = BASE64URL_NOPAD.decode(presented.as_bytes()) else { return false };
-        match bytes.len() {
-            HALF => equal(&bytes, &self.cookie_code(principal)),
-            len if len == 2 * HALF => {
-                let (mask, masked) = bytes.split_at_mut(HALF);
-                xor(masked, mask);
-                equal(masked, &self.code(principal))
-            }
-            _ => false,
+        let field = match bytes.len() {
+            HALF => false,
+            len if len == 2 * HALF => true,
+            _ => return false,
+        };
+        if field {
+            let (mask, masked) = bytes.split_at_mut(HALF);
+            xor(masked, mask);
         }
+        let shown = bytes.get(bytes.len() - HALF..).unwrap_or_default();
+        let label: &[u8] = if field { b"field" } else { b"cookie" };
+        // Every key is tried, so that the time does not tell which.
+        std::iter::once(&self.key)
+            .chain(&self.former)
+            .fold(false, |found, key| equal(shown, &code(key, label, principal)) | found)
     }
+}
 
-    fn code(&self, principal: &Principal) -> [u8; HALF] {
-        hmac_sha256(self.key.expose(), &[b"field", principal.binding()])
-    }
-
-    fn cookie_code(&self, principal: &Principal) -> [u8; HALF] {
-        hmac_sha256(self.key.expose(), &[b"cookie", principal.binding()])
-    }
+fn code(key: &Key, label: &[u8], principal: &Principal) -> [u8; HALF] {
+    hmac_sha256(key.expose(), &[label, principal.binding()])
 }
 
 fn xor(into: &mut [u8], with: &[u8]) {
@@ -75,14 +81,14 @@ fn xor(into: &mut [u8], with: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Root;
+    use crate::keys::{Root, Roots};
     use palisade_model::Timestamp;
 
     // proves: CSRF-2
     #[test]
     fn a_field_does_not_hold_the_cookie_under_its_mask() {
         let (world, _) = World::still(Timestamp::from_secs(1));
-        let csrf = Csrf::new(Root::new(b"root").derive("csrf"));
+        let csrf = Csrf::new(&Roots::new(Root::new(b"root"), Vec::new()));
         let principal = Principal::for_tests(&world);
         let mut field = BASE64URL_NOPAD.decode(csrf.field(&principal, &world).unwrap().as_bytes()).unwrap();
         let (mask, masked) = field.split_at_mut(HALF);

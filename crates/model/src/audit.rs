@@ -67,6 +67,12 @@ actions! {
     TokenReused = "token.reused";
     /// Tokens were revoked.
     TokenRevoked = "token.revoked";
+    /// A signing key was made because there was none.
+    KeyMade = "key.made";
+    /// A signing key was made that takes the place of the former ones.
+    KeyRotated = "key.rotated";
+    /// A signing key was ended before its time.
+    KeyRetired = "key.retired";
     /// A state-changing request was let through to an upstream.
     RequestChanged = "request.changed";
     /// A request was refused.

@@ -141,6 +141,7 @@ CREATE INDEX api_tokens_user ON api_tokens (user_id);
 CREATE TABLE signing_keys (
     id TEXT PRIMARY KEY,
     purpose TEXT NOT NULL,
+    kind TEXT NOT NULL,
     sealed BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
     active_from BIGINT NOT NULL,

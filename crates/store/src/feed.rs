@@ -17,6 +17,8 @@ pub enum Subject {
     Session(SessionId),
     /// One refresh family.
     Family(FamilyId),
+    /// The signing keys, all of them: they have to be read anew.
+    SigningKeys,
 }
 
 statements! {
@@ -35,6 +37,7 @@ pub(crate) fn push(queue: &mut Vec<Query>, mut seq: i64, now: Timestamp, subject
             Subject::User(id) => (0_i64, id.0),
             Subject::Session(id) => (1, id.0),
             Subject::Family(id) => (2, id.0),
+            Subject::SigningKeys => (9, Uuid::nil()),
         };
         queue.push(PUSH.with(values![seq, now, kind, id]));
     }
@@ -81,6 +84,7 @@ fn subject(row: &mut Row) -> Result<Subject, StoreError> {
         0 => Ok(Subject::User(UserId(id))),
         1 => Ok(Subject::Session(SessionId(id))),
         2 => Ok(Subject::Family(FamilyId(id))),
+        9 => Ok(Subject::SigningKeys),
         _ => Err(StoreError::Corrupt("an unknown kind in the feed")),
     }
 }

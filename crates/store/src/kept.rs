@@ -1,4 +1,4 @@
-//! Secrets that the server keeps, sealed by the caller; and what else is tidied up from time to time.
+//! Secrets of an earlier version, sealed by the caller; and what is tidied up from time to time.
 
 use std::time::Duration;
 
@@ -6,44 +6,42 @@ use palisade_model::Timestamp;
 
 use crate::sql::{statements, values};
 use crate::value::first;
-use crate::{Store, StoreError, counters, feed, identity, link, outbox, pending, refresh, session, spent};
+use crate::{
+    Store, StoreError, counters, feed, identity, link, outbox, pending, refresh, session, signing, spent,
+};
 
 /// How long the feed is kept: nodes ask every few hundred milliseconds, and trust nothing older than a second.
 const FEED: Duration = Duration::from_secs(3600);
 
+/// How long keys are kept that are of no use any more: for whoever wants to know what happened.
+const RETIRED: Duration = Duration::from_secs(30 * 86_400);
+
 statements! {
-    KEEP = "INSERT INTO kept_secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     FIND = "SELECT sealed FROM kept_secrets WHERE name = $1";
 }
 
 impl Store {
-    /// Keeps a secret under this name unless there is one; the one that is kept. All nodes get the same.
+    /// The secret of this name, as an earlier version kept it.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn keep_secret(&self, name: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let keep = KEEP.with(values![name, sealed]);
-        let find = FIND.with(values![name]);
-        self.db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    let [_, kept] = tx.all([keep, find]).await?;
-                    first(kept).ok_or(StoreError::Corrupt("a secret was not kept"))?.read()
-                })
-            })
-            .await
+    pub async fn kept_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let rows = self.db().point(FIND.with(values![name])).await?;
+        first(rows).map(|mut row| row.read()).transpose()
     }
 
-    /// Removes what is over: sessions, tokens, links, ceremonies, mail, counters, and the feed's entries older than an
-    /// hour.
+    /// Removes what is over: sessions, tokens, links, ceremonies, mail, counters, keys that retired a month ago,
+    /// and the feed's entries older than an hour.
     /// A thousand of each at once at most; call it every minute or so.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
-        let hour_ago = Timestamp::from_micros(
-            now.as_micros().saturating_sub(i64::try_from(FEED.as_micros()).unwrap_or(i64::MAX)),
-        );
+        let ago = |span: Duration| {
+            let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+            Timestamp::from_micros(now.as_micros().saturating_sub(span))
+        };
+        let (hour_ago, month_ago) = (ago(FEED), ago(RETIRED));
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -55,6 +53,7 @@ impl Store {
                     outbox::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(pending::prune(now));
                     tx.later(counters::prune(now));
+                    tx.later(signing::prune(month_ago));
                     feed::forget(hour_ago).into_iter().for_each(|query| tx.later(query));
                     Ok(())
                 })

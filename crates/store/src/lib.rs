@@ -20,6 +20,7 @@ mod outbox;
 mod pending;
 mod refresh;
 mod session;
+mod signing;
 mod spent;
 mod sql;
 mod user;
@@ -41,6 +42,7 @@ pub use outbox::{Allowance, Mail};
 pub use pending::Pending;
 pub use refresh::{RefreshToken, Rotation};
 pub use session::{Session, SessionKind};
+pub use signing::SigningKey;
 pub use user::User;
 
 use db::Db;
@@ -127,6 +129,7 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         pending::STATEMENTS,
         factor::STATEMENTS,
         kept::STATEMENTS,
+        signing::STATEMENTS,
         feed::STATEMENTS,
         counters::STATEMENTS,
         audit::STATEMENTS,

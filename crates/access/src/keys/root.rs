@@ -6,12 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use data_encoding::BASE64URL_NOPAD;
-use palisade_model::{Token, World};
+use palisade_model::{Secret, Token, World};
 use palisade_policy::Policy;
 use palisade_policy::section::app::Deployment;
 use zeroize::Zeroizing;
 
-use super::Root;
+use super::{Root, Roots};
 use crate::error::AccessError;
 
 /// The least length of a root secret, in bytes: 256 bits (RFC 2104 section 3).
@@ -20,18 +20,25 @@ const LEAST: usize = 32;
 /// The file in the data folder.
 const FILE: &str = "secret.key";
 
-/// The root for this policy.
+/// The roots for this policy: the present one, and former ones while it rotates.
 ///
 /// # Errors
 /// In production without `identify.secret_key`, with one under 32 bytes, or when the file cannot be
 /// made, is damaged, or can be read by others.
-pub(crate) fn root(policy: &Policy, world: &World) -> Result<Root, AccessError> {
-    match &policy.identify.secret_key {
-        Some(secret) if secret.expose().len() < LEAST => Err(AccessError::SecretShort),
-        Some(secret) => Ok(Root::new(secret.expose().as_bytes())),
-        None if policy.app.environment == Deployment::Production => Err(AccessError::SecretMissing),
-        None => from_file(&policy.store.data_dir, world),
-    }
+pub(crate) fn roots(policy: &Policy, world: &World) -> Result<Roots, AccessError> {
+    let identify = &policy.identify;
+    let present = match &identify.secret_key {
+        Some(secret) => of(secret)?,
+        None if policy.app.environment == Deployment::Production => return Err(AccessError::SecretMissing),
+        None => from_file(&policy.store.data_dir, world)?,
+    };
+    let former = identify.previous_secret_keys.iter().map(of).collect::<Result<_, _>>()?;
+    Ok(Roots::new(present, former))
+}
+
+fn of(secret: &Secret) -> Result<Root, AccessError> {
+    let bytes = secret.expose().as_bytes();
+    if bytes.len() < LEAST { Err(AccessError::SecretShort) } else { Ok(Root::new(bytes)) }
 }
 
 fn from_file(folder: &Path, world: &World) -> Result<Root, AccessError> {

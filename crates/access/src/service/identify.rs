@@ -52,13 +52,16 @@ impl Access {
     pub async fn bearer(&self, token: &str) -> Result<Principal, Refusal> {
         let digest = digest::sha256(&[token.as_bytes()]);
         let (now, parts) = (self.now(), &*self.0);
-        if parts.live.trusted(now)
-            && let Some(principal) = parts.verified.hit(&digest, now, &parts.live)
-        {
-            return Ok(principal);
+        if parts.live.trusted(now) {
+            if let Some(principal) = parts.verified.hit(&digest, now, &parts.live) {
+                return Ok(principal);
+            }
+        } else {
+            // What is not heard of may have retired a key.
+            Box::pin(self.reload_keys()).await.map_err(unknowable)?;
         }
         let invalid = |why: &'static str| Refusal::new(Denial::CredentialInvalid, why);
-        let named = parts.signer.verify(token, now).map_err(invalid)?;
+        let named = self.keyring().verify(token, now).map_err(invalid)?;
         let reading = parts.live.reading();
         let found = Box::pin(self.store().family_live(named.family)).await.map_err(unknowable)?;
         let (user, strong) = found.ok_or_else(|| invalid("token was revoked"))?;
@@ -123,6 +126,6 @@ impl Access {
         path: &str,
         request: &RequestId,
     ) -> Option<String> {
-        self.0.assertions.sign(principal, method, path, request, self.now())
+        self.keyring().assertion(principal, method, path, request, self.now())
     }
 }

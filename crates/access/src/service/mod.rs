@@ -6,6 +6,7 @@ pub(crate) mod census;
 pub(crate) mod enter;
 pub(crate) mod identify;
 pub(crate) mod import;
+pub(crate) mod keys;
 pub(crate) mod link;
 pub(crate) mod password;
 pub(crate) mod post;

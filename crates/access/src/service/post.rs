@@ -9,7 +9,6 @@ use palisade_model::{Denial, Refusal, Timestamp};
 use palisade_store::{Allowance, Mail, StoreError, User};
 
 use crate::access::{Access, unrandom};
-use crate::keys::seal;
 use crate::letter::{Letter, Matter, Notice};
 
 /// A letter that could not be sent for so long is given up; its link has run out then.
@@ -79,15 +78,15 @@ impl Access {
         letter.agent.clone_from(&origin.agent);
         let failed = |why: String| Refusal::new(Denial::Internal, why);
         let text = serde_json::to_vec(&letter).map_err(|error| failed(error.to_string()))?;
-        let sealed = seal::seal(&self.0.outbox, &id.to_string(), &text, world)
-            .map_err(|error| failed(error.to_string()))?;
+        let sealed =
+            self.0.outbox.seal(&id.to_string(), &text, world).map_err(|error| failed(error.to_string()))?;
         Ok(Mail { id, sealed, tries: 0, next_at: now, expires_at: now.plus(LIFE) })
     }
 
     /// What this recipient may get of letters that anybody can ask for: mailboxes must not be filled through us.
     pub(crate) fn allowance(&self, recipient: &str) -> Allowance {
         let recipient = recipient.to_lowercase();
-        let recipient = hmac_sha256(self.0.outbox.expose(), &[b"recipient", recipient.as_bytes()]);
+        let recipient = hmac_sha256(self.0.roots.derive("recipient").expose(), &[recipient.as_bytes()]);
         Allowance { recipient, most: MOST, ends: self.now().plus(WINDOW) }
     }
 
@@ -107,8 +106,8 @@ impl Access {
     }
 
     fn opened(&self, mail: &Mail) -> Waiting {
-        let text = seal::open(&self.0.outbox, &mail.id.to_string(), &mail.sealed).ok();
-        let letter = text.and_then(|text| serde_json::from_slice(&text).ok());
+        let text = self.0.outbox.open(&mail.id.to_string(), &mail.sealed).ok();
+        let letter = text.and_then(|text| serde_json::from_slice(&text.secret).ok());
         Waiting { id: mail.id, letter, tries: mail.tries, expires_at: mail.expires_at }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use palisade_store::StoreError;
+use palisade_store::{StoreError, Subject};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::access::Access;
@@ -84,6 +84,11 @@ impl Access {
             match self.store().invalidations_after(cursor.load(Ordering::SeqCst)).await {
                 Ok((end, subjects)) => {
                     self.revoke(&subjects);
+                    if subjects.contains(&Subject::SigningKeys) {
+                        self.reload_keys().await?;
+                        // What a key verified that has retired meanwhile.
+                        self.0.live.revoke_all();
+                    }
                     cursor.store(end, Ordering::SeqCst);
                     if subjects.is_empty() {
                         return Ok(());
@@ -93,6 +98,7 @@ impl Access {
                 // revoked after that will be in the feed, what was before is forgotten with everything.
                 Err(StoreError::Gone) => {
                     let (end, _) = self.store().invalidations_after(END).await?;
+                    self.reload_keys().await?;
                     self.0.live.revoke_all();
                     cursor.store(end, Ordering::SeqCst);
                 }

@@ -113,10 +113,10 @@ impl Access {
     pub async fn refresh(&self, token: &str, origin: &Origin) -> Result<Tokens, Refusal> {
         let invalid = |why: &'static str| Refusal::new(Denial::CredentialInvalid, why);
         let token = Token::parse(token).ok_or_else(|| invalid("refresh token is malformed"))?;
-        let successor =
-            self.0.successors.of(&token).ok_or_else(|| Refusal::new(Denial::Internal, "no successor"))?;
         let known = self.store().refresh_token(&token.digest()).await.map_err(unknowable)?;
         let known = known.ok_or_else(|| invalid("refresh token is unknown"))?;
+        let successor = self.0.successors.of(&token, known.successor);
+        let successor = successor.ok_or_else(|| Refusal::new(Denial::Internal, "no successor"))?;
         let user = self.store().user(known.user).await.map_err(unknowable)?;
         let user = user.ok_or_else(|| invalid("refresh token of nobody"))?;
         let row = |action| vec![entry(action, "family", &known.family, &user, origin)];
@@ -157,9 +157,9 @@ impl Access {
             roles: principal.role_names(),
         };
         Ok(Tokens {
-            access: self.0.signer.issue(&holder, &self.0.world)?,
+            access: self.keyring().issue(&holder, &self.0.world)?,
             refresh,
-            expires_in: self.0.signer.life(),
+            expires_in: self.policy().identify.tokens.access,
             refresh_expires_in: kept.expires_at.since(self.now()),
         })
     }

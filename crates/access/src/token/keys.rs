@@ -1,16 +1,14 @@
-//! Signing keys that the server makes for itself and keeps sealed in the store, and their public halves.
+//! Key pairs that the server makes for itself, and their public halves.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use data_encoding::BASE64URL_NOPAD;
 use palisade_model::World;
 use palisade_model::digest::sha256;
-use palisade_store::Store;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::error::AccessError;
-use crate::keys::{Key, seal};
 
 /// The kind of an asymmetric key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,20 +30,21 @@ pub(crate) struct Pair {
     pub(crate) jwk: Value,
 }
 
-impl Pair {
-    /// The key of that name: made at first start; of several nodes that start at once, one key wins.
-    pub(crate) async fn kept(
-        kind: Kind,
-        name: &str,
-        sealing: &Key,
-        store: &Store,
-        world: &World,
-    ) -> Result<Self, AccessError> {
-        let fresh = seal::seal(sealing, name, &generate(kind, name, world)?, world)?;
-        let winner = store.keep_secret(name, &fresh).await?;
-        Self::from_pkcs8(kind, name, seal::open(sealing, name, &winner)?)
+impl Kind {
+    const NAMES: [(Self, &'static str); 2] = [(Self::Ed25519, "ed25519"), (Self::P256, "p256")];
+
+    /// Its name in the store.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("ed25519", |(_, name)| name)
     }
 
+    /// The kind of that name.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+}
+
+impl Pair {
     pub(crate) fn from_pkcs8(kind: Kind, name: &str, pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, AccessError> {
         let damaged = |_| AccessError::Key { name: name.to_owned() };
         let public = match kind {

@@ -3,7 +3,9 @@
 pub(crate) mod assertion;
 
 pub(crate) mod claims;
+pub(crate) mod keyring;
 pub(crate) mod keys;
 pub(crate) mod refresh;
+pub(crate) mod ring;
 pub(crate) mod signer;
 pub(crate) mod verified;

@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use palisade_model::digest::hmac_sha256;
 use palisade_model::{Denial, Refusal, Timestamp, World, id};
 use palisade_policy::section::identify::Tokens;
+use serde_json::Value;
 
 use super::claims::{Claims, Holder, Named, TYP};
 use super::keys::{Kind, Pair};
@@ -20,6 +21,7 @@ pub(crate) struct Signer {
     encoding: EncodingKey,
     decoding: DecodingKey,
     kid: String,
+    jwk: Option<Value>,
     issuer: String,
     audience: String,
     life: Duration,
@@ -53,7 +55,8 @@ impl Signer {
                 DecodingKey::from_ec_der(&pair.public),
             ),
         };
-        Self::new(algorithm, encoding, decoding, pair.kid.clone(), tokens)
+        let signer = Self::new(algorithm, encoding, decoding, pair.kid.clone(), tokens);
+        Self { jwk: Some(pair.jwk.clone()), ..signer }
     }
 
     fn new(
@@ -68,15 +71,21 @@ impl Signer {
             encoding,
             decoding,
             kid,
+            jwk: None,
             issuer: tokens.issuer.clone(),
             audience: tokens.audience.clone(),
             life: tokens.access,
         }
     }
 
-    /// How long a token lives.
-    pub(crate) fn life(&self) -> Duration {
-        self.life
+    /// What the header of its tokens calls it.
+    pub(crate) fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The public half; `None` for a shared secret.
+    pub(crate) fn jwk(&self) -> Option<&Value> {
+        self.jwk.as_ref()
     }
 
     /// A token for `holder` from now on.
@@ -110,11 +119,7 @@ impl Signer {
 
     /// Whom a token names. The reason for a refusal is for the log.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Named, &'static str> {
-        if token.len() > LONGEST {
-            return Err("token is too long");
-        }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| "token does not parse")?;
-        self.judge_header(&header)?;
+        self.judge_header(&header_of(token)?)?;
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.signature_only())
             .map_err(|_| "token is forged or malformed")?
             .claims;
@@ -146,6 +151,14 @@ impl Signer {
         validation.validate_aud = false;
         validation
     }
+}
+
+/// The header of a token, before anything of it is believed.
+pub(super) fn header_of(token: &str) -> Result<Header, &'static str> {
+    if token.len() > LONGEST {
+        return Err("token is too long");
+    }
+    jsonwebtoken::decode_header(token).map_err(|_| "token does not parse")
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ fn tokens(algorithm: Wanted) -> Tokens {
     Tokens {
         algorithm,
         secret: Some(Secret::new("unused")),
+        previous_secrets: Vec::new(),
+        publish_ahead: Duration::from_secs(300),
         issuer: "https://app.example".into(),
         audience: "https://app.example".into(),
         access: Duration::from_secs(1800),

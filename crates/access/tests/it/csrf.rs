@@ -97,7 +97,8 @@ async fn an_assertion_verifies_with_the_published_key_and_says_who_asks_for_what
     let parts: Vec<&str> = assertion.split('.').collect();
     let part = |n: usize| BASE64URL_NOPAD.decode(parts[n].as_bytes()).unwrap();
     let header: Value = serde_json::from_slice(&part(0)).unwrap();
-    let keys = house.access.jwks()["keys"].as_array().unwrap();
+    let published = house.access.jwks();
+    let keys = published["keys"].as_array().unwrap();
     let key = keys.iter().find(|key| key["kid"] == header["kid"]).unwrap();
     let public = BASE64URL_NOPAD.decode(key["x"].as_str().unwrap().as_bytes()).unwrap();
     let message = format!("{}.{}", parts[0], parts[1]);

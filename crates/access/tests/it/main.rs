@@ -4,6 +4,7 @@
 mod authorize;
 mod csrf;
 mod house;
+mod keys;
 mod legacy;
 mod link;
 mod open;

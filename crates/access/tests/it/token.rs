@@ -49,7 +49,7 @@ async fn each_algorithm_of_the_policy_makes_tokens_that_verify_here_after_a_rest
         }
         let header = jsonwebtoken::decode_header(&issued.access).unwrap();
         assert_eq!(format!("{:?}", header.alg).to_uppercase(), alg.to_uppercase());
-        let set: jsonwebtoken::jwk::JwkSet = serde_json::from_value(house.access.jwks().clone()).unwrap();
+        let set: jsonwebtoken::jwk::JwkSet = serde_json::from_value(house.access.jwks()).unwrap();
         match set.find(&header.kid.unwrap()) {
             None => assert_eq!(alg, "HS256", "only a shared secret is not published"),
             Some(jwk) => {

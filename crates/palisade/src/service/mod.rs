@@ -83,7 +83,9 @@ impl Services {
                 }
             }
             Target::Service(Service::Health) => Box::pin(self.health.answer(request.uri().path())).await,
-            Target::Service(Service::Keys) => keys::answer(&self.access),
+            Target::Service(Service::Keys) => {
+                keys::answer(&self.access, self.policy.identify.tokens.publish_ahead)
+            }
             Target::Service(Service::Description) => description::answer(&self.policy),
             Target::Service(Service::Assets) => assets::answer(request.uri().path()),
         }

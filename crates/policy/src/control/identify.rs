@@ -287,6 +287,26 @@ pub(super) const CONTROLS: &[Control] = &[
         probe: Probe::WithTheProver,
     },
     Control {
+        id: "identify.key_rotation",
+        title: "Keys can be changed without signing anybody out",
+        stage: Stage::Identify,
+        keys: &[
+            "identify.tokens.previous_secrets",
+            "identify.tokens.publish_ahead",
+            "identify.previous_secret_keys",
+        ],
+        enforced_by: "crates/access/src/service/keys.rs",
+        requirements: &["ID-11"],
+        references: &["ASVS V11.1.1", "NIST SP 800-57 section 5.3"],
+        sentence: |policy| {
+            format!(
+                "A new signing key is published {} before it signs; what the former one signed is accepted until it runs out.",
+                duration_text(policy.identify.tokens.publish_ahead)
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
         id: "identify.no_test_user",
         title: "No fixed user stands in for a sign-in",
         stage: Stage::Identify,

@@ -24,6 +24,12 @@ pub(super) fn check(lint: &mut Lint<'_>) {
         }
         None => {}
     }
+    for former in &identify.previous_secret_keys {
+        strong(lint, former, "identify.previous_secret_keys");
+    }
+    for former in &identify.tokens.previous_secrets {
+        strong(lint, former, "identify.tokens.previous_secrets");
+    }
     let hs256 = identify.tokens.algorithm == Algorithm::Hs256;
     match &identify.tokens.secret {
         Some(secret) if hs256 => strong(lint, secret, "identify.tokens.secret"),

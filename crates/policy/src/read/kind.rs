@@ -325,6 +325,7 @@ impl<T: Kind> Kind for Option<T> {
 
 /// A list; in an environment variable its items are set apart by commas.
 impl<T: Kind> Kind for Vec<T> {
+    const SECRET: bool = T::SECRET;
     const EXAMPLE: &'static str = T::EXAMPLE;
 
     fn takes() -> String {

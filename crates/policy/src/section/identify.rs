@@ -28,6 +28,12 @@ const SECRET_KEY: Setting<Secret> = Setting::optional(
 )
 .such_as("env:SECRET_KEY")
 .or_from(&[Variable::plain("SECRET_KEY")]);
+const PREVIOUS_SECRET_KEYS: Setting<Vec<Secret>> = Setting::new(
+    "identify.previous_secret_keys",
+    "",
+    "Former values of `secret_key`: what they sealed still opens and is sealed anew, forms on open pages still pass.",
+)
+.such_as("env:OLD_SECRET_KEY");
 const AUTH_USERS: Setting<UserList> = Setting::optional(
     "identify.auth_users",
     "Users as name:hash pairs, taken over at the start: hashes alone, never passwords.",
@@ -56,7 +62,7 @@ pub(crate) const SCOPES: &[Scope] = &[
     Scope {
         path: "identify",
         doc: "Who is asking.",
-        settings: &[&SECRET_KEY, &AUTH_USERS, &HOME],
+        settings: &[&SECRET_KEY, &PREVIOUS_SECRET_KEYS, &AUTH_USERS, &HOME],
         tables: &["sign_up", "passwords", "second_factor", "sessions", "tokens", "oidc"],
         shape: Shape::Once,
     },
@@ -83,6 +89,7 @@ pub(crate) fn read(
     oidc::check(reader, &providers);
     Identify {
         secret_key: reader.read_if_said(&table, &SECRET_KEY),
+        previous_secret_keys: reader.read(&table, &PREVIOUS_SECRET_KEYS),
         sign_up: reader.read(&sign_up, &SIGN_UP_OPEN),
         verify: read_verify(reader, &sign_up, app, mail),
         default_roles,
@@ -145,6 +152,8 @@ pub struct Identify {
     /// The root of all keys that are derived (CSRF, assertions). From SECRET_KEY; in development one is
     /// made and kept in the data folder when this is `None`.
     pub secret_key: Option<Secret>,
+    /// Former values of it, while it rotates (ID-11).
+    pub previous_secret_keys: Vec<Secret>,
     /// Whether anybody may register.
     pub sign_up: bool,
     /// Whether an account is only made once its address was confirmed (ID-4).

@@ -41,6 +41,8 @@ fn the_example_is_sound_with_every_key_in_force() {
     let environment: Environment = [
         ("NAME", "0123456789abcdef0123456789abcdef"),
         ("SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+        ("OLD_SECRET_KEY", "fedcba9876543210fedcba9876543210"),
+        ("OLD_JWT_SECRET_KEY", "3210fedcba9876543210fedcba987654"),
         ("JWT_SECRET_KEY", "abcdef0123456789abcdef0123456789"),
         ("SMTP_PASSWORD", "0123456789"),
         ("AUTH_USERS", "ada:$2b$12$abcdefghijklmnopqrstuv"),

@@ -105,22 +105,6 @@ on! { [memory sqlite postgres]
         assert!(f.store.verify_chain().await.unwrap().is_whole());
     }
 
-    // proves: ID-9
-    async fn a_secret_is_kept_once_for_all_nodes(f: Fixture) {
-        let keeping: Vec<_> = (0..20_u8)
-            .map(|node| {
-                let store = f.store.clone();
-                tokio::spawn(async move { store.keep_secret("signing", &[node; 48]).await.unwrap() })
-            })
-            .collect();
-        let mut kept = HashSet::new();
-        for secret in keeping {
-            kept.insert(secret.await.unwrap());
-        }
-        assert_eq!(kept.len(), 1);
-        assert_eq!(f.store.keep_secret("another", &[99]).await.unwrap(), [99]);
-    }
-
     // proves: AUD-1
     async fn a_write_comes_to_its_end_though_its_caller_has_gone(f: Fixture) {
         for turn in 0..60 {

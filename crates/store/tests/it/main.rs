@@ -16,5 +16,6 @@ mod identities;
 mod limiter;
 mod server;
 mod sessions;
+mod signing;
 mod trail;
 mod users;

@@ -18,6 +18,18 @@ const SECRET: Setting<Secret> =
     Setting::optional("identify.tokens.secret", "The key for HS256, 32 bytes at the least.")
         .such_as("env:JWT_SECRET_KEY")
         .or_from(&[Variable::plain("JWT_SECRET_KEY")]);
+const PREVIOUS_SECRETS: Setting<Vec<Secret>> = Setting::new(
+    "identify.tokens.previous_secrets",
+    "",
+    "Former values of `secret`: tokens that they signed are accepted until they run out.",
+)
+.such_as("env:OLD_JWT_SECRET_KEY");
+const PUBLISH_AHEAD: Setting<Duration> = Setting::new(
+    "identify.tokens.publish_ahead",
+    "5m",
+    "A new key is published so long before it signs, and verifiers may keep the key set for as long.",
+)
+.between("0s", "24h");
 const AUDIENCE: Setting<String> =
     Setting::optional("identify.tokens.audience", "Who the tokens are for (`aud`).")
         .else_by("`app.base_url`")
@@ -37,7 +49,7 @@ const RACE: Setting<Duration> = Setting::new(
 pub(crate) const SCOPES: &[Scope] = &[Scope {
     path: "identify.tokens",
     doc: "Access and refresh tokens for API clients.",
-    settings: &[&ALGORITHM, &SECRET, &AUDIENCE, &ACCESS, &REFRESH, &RACE],
+    settings: &[&ALGORITHM, &SECRET, &PREVIOUS_SECRETS, &PUBLISH_AHEAD, &AUDIENCE, &ACCESS, &REFRESH, &RACE],
     tables: &[],
     shape: Shape::Once,
 }];
@@ -54,6 +66,8 @@ pub(super) fn read(reader: &mut Reader<'_>, parent: &Table<'_>, app: &App) -> To
     Tokens {
         algorithm: reader.read_if_said(&table, &ALGORITHM).unwrap_or(usual),
         secret,
+        previous_secrets: reader.read(&table, &PREVIOUS_SECRETS),
+        publish_ahead: reader.read(&table, &PUBLISH_AHEAD),
         issuer: app.base_url.origin.clone(),
         audience: reader.read_if_said(&table, &AUDIENCE).unwrap_or_else(|| app.base_url.origin.clone()),
         access: reader.read(&table, &ACCESS),
@@ -80,6 +94,10 @@ pub struct Tokens {
     pub algorithm: Algorithm,
     /// For HS256.
     pub secret: Option<Secret>,
+    /// Former secrets for HS256, which verify alone (ID-11).
+    pub previous_secrets: Vec<Secret>,
+    /// A new key is published so long before it signs.
+    pub publish_ahead: Duration,
     /// `iss`: the base URL.
     pub issuer: String,
     /// `aud`.
