@@ -16,6 +16,7 @@ use crate::live::Live;
 use crate::password::Passwords;
 use crate::session::Sessions;
 use crate::token::keyring::Keyring;
+use crate::token::opaque_cache::OpaqueTokens;
 use crate::token::refresh::Successors;
 use crate::token::verified::Verified;
 
@@ -36,6 +37,7 @@ pub(crate) struct Parts {
     pub(crate) keyring: ArcSwap<Keyring>,
     pub(crate) roots: Roots,
     pub(crate) sealer: Sealer,
+    pub(crate) opaque: OpaqueTokens,
     pub(crate) successors: Successors,
     pub(crate) csrf: Csrf,
     /// Seals letters.

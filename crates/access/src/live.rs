@@ -95,6 +95,7 @@ impl Live {
             Subject::Family(id) => id.0,
             // No entry hangs on them alone: whoever changes them forgets everything.
             Subject::SigningKeys => return None,
+            Subject::Key(id) => id.0,
         };
         // The last bits of a UUIDv7 are random (RFC 9562 section 5.7): as good as a hash.
         self.marks.get(usize::try_from(id.as_u128() % MARKS as u128).unwrap_or(0))

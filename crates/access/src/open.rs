@@ -18,6 +18,7 @@ use crate::service::keys;
 use crate::service::run::END;
 use crate::session::Sessions;
 use crate::token::keyring::Keyring;
+use crate::token::opaque_cache::OpaqueTokens;
 use crate::token::refresh::Successors;
 use crate::token::verified::Verified;
 
@@ -38,6 +39,7 @@ impl Access {
             passwords: Passwords::new(&policy, roots.derive("nobody"), world.clone())?,
             sessions: Sessions::new(policy.identify.sessions.idle),
             verified: Verified::new(),
+            opaque: OpaqueTokens::new(),
             outbox: roots.sealer("outbox"),
             posted: tokio::sync::Notify::new(),
             successors: Successors::new(&roots),

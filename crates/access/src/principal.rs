@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_model::id::{FamilyId, SessionId, UserId};
+use palisade_model::id::{FamilyId, KeyId, SessionId, UserId};
 use palisade_model::{TenantId, Timestamp, digest};
 use palisade_policy::Policy;
 use palisade_policy::section::authorize::RoleSet;
-use palisade_store::{Session, SessionKind, Subject, User};
+use palisade_store::{ApiToken, Session, SessionKind, Subject, TokenKind, User};
+
+use crate::scope::Scopes;
 
 /// By which credential somebody is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +18,8 @@ pub enum Via {
     Session(SessionId),
     /// An access token of this family.
     Token(FamilyId),
+    /// An opaque token: an API key, an administrator's or a user token.
+    Key(KeyId),
 }
 
 /// Somebody whose credential was verified. Only this crate makes one.
@@ -39,49 +43,84 @@ struct Facts {
     proven_at: Option<Timestamp>,
     strong: bool,
     factor_missing: bool,
+    token: Option<TokenKind>,
+    scopes: Option<Scopes>,
 }
 
-impl Principal {
-    /// From a live user record. `binding` is what CSRF tokens are bound to; `session` says since when they are here,
-    /// and `strong` whether they showed a second factor.
-    fn new(
-        user: &User,
-        via: Via,
-        binding: [u8; 32],
-        session: Option<&Session>,
-        strong: bool,
-        policy: &Policy,
-    ) -> Self {
+impl Facts {
+    /// From a live user record. `binding` is what CSRF tokens are bound to.
+    fn new(user: &User, via: Via, binding: [u8; 32], policy: &Policy) -> Self {
         let roles = policy.roles.expand_all(user.roles.iter().map(String::as_str));
         let password_expires_at =
             policy.identify.passwords.max_age.zip(user.password_at).map(|(age, set)| set.plus(age));
-        let kind = session.map_or(SessionKind::Ordinary, |session| session.kind);
-        let ordinary = kind == SessionKind::Ordinary;
-        Self(Arc::new(Facts {
+        let mut facts = Self {
             user: user.id,
             name: user.name.clone(),
             email: user.email.clone(),
             email_confirmed: user.email_verified_at.is_some(),
             tenant: user.tenant.clone(),
-            roles,
-            role_names: policy.roles.names_of(roles).map(str::to_owned).collect(),
+            roles: RoleSet::EMPTY,
+            role_names: Vec::new(),
             via,
             binding,
             password_expires_at,
-            kind,
-            proven_at: session.map(|session| session.proven_at),
-            strong,
-            factor_missing: ordinary && !strong && policy.identify.second_factor.required(roles),
-        }))
+            kind: SessionKind::Ordinary,
+            proven_at: None,
+            strong: false,
+            factor_missing: false,
+            token: None,
+            scopes: None,
+        };
+        facts.give(roles, policy);
+        facts
     }
 
+    /// Whether these roles need a second factor that was not shown (ID-17). A boxed session has none to show.
+    fn judge_factor(&mut self, policy: &Policy) {
+        let ordinary = self.kind == SessionKind::Ordinary;
+        self.factor_missing = ordinary && !self.strong && policy.identify.second_factor.required(self.roles);
+    }
+
+    fn give(&mut self, roles: RoleSet, policy: &Policy) {
+        self.roles = roles;
+        self.role_names = policy.roles.names_of(roles).map(str::to_owned).collect();
+    }
+}
+
+impl Principal {
     pub(crate) fn of_session(user: &User, session: &Session, policy: &Policy) -> Self {
-        Self::new(user, Via::Session(session.id), session.digest, Some(session), session.strong, policy)
+        let mut facts = Facts::new(user, Via::Session(session.id), session.digest, policy);
+        facts.kind = session.kind;
+        facts.proven_at = Some(session.proven_at);
+        facts.strong = session.strong;
+        // Its user has no role of its own: outside of this session it can do nothing.
+        if session.kind == SessionKind::Breakglass {
+            let highest = policy.roles.highest().map_or(RoleSet::EMPTY, |name| policy.roles.expand(name));
+            facts.give(highest, policy);
+        }
+        facts.judge_factor(policy);
+        Self(Arc::new(facts))
     }
 
     pub(crate) fn of_token(user: &User, family: FamilyId, strong: bool, policy: &Policy) -> Self {
         let binding = digest::sha256(&[b"family", family.0.as_bytes()]);
-        Self::new(user, Via::Token(family), binding, None, strong, policy)
+        let mut facts = Facts::new(user, Via::Token(family), binding, policy);
+        facts.strong = strong;
+        facts.judge_factor(policy);
+        Self(Arc::new(facts))
+    }
+
+    /// By an opaque token. It has an end of its own, so the age of its user's password does not matter, and its
+    /// maker had shown what there was to show.
+    pub(crate) fn of_key(user: &User, token: &ApiToken, scopes: Scopes, policy: &Policy) -> Self {
+        let mut facts = Facts::new(user, Via::Key(token.id), token.digest, policy);
+        facts.password_expires_at = None;
+        facts.token = Some(token.kind);
+        facts.scopes = Some(scopes);
+        if token.kind == TokenKind::User {
+            facts.kind = SessionKind::Guest;
+        }
+        Self(Arc::new(facts))
     }
 
     /// The account.
@@ -162,6 +201,18 @@ impl Principal {
         self.0.factor_missing
     }
 
+    /// The kind of the opaque token that they showed; `None` for another credential.
+    #[must_use]
+    pub fn token(&self) -> Option<TokenKind> {
+        self.0.token
+    }
+
+    /// Whether the credential may be used for this request at all: an opaque token has scopes (ID-16).
+    #[must_use]
+    pub fn reaches(&self, method: &http::Method, path: &str) -> bool {
+        self.0.scopes.as_ref().is_none_or(|scopes| scopes.allow(method, path))
+    }
+
     /// What a CSRF token is bound to: it dies with the session.
     pub(crate) fn binding(&self) -> &[u8; 32] {
         &self.0.binding
@@ -172,6 +223,7 @@ impl Principal {
         let credential = match self.0.via {
             Via::Session(id) => Subject::Session(id),
             Via::Token(family) => Subject::Family(family),
+            Via::Key(key) => Subject::Key(key),
         };
         [Subject::User(self.0.user), credential]
     }
@@ -204,6 +256,8 @@ impl Principal {
             proven_at: None,
             strong: false,
             factor_missing: false,
+            token: None,
+            scopes: None,
         }))
     }
 }

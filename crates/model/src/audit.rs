@@ -73,6 +73,24 @@ actions! {
     KeyRotated = "key.rotated";
     /// A signing key was ended before its time.
     KeyRetired = "key.retired";
+    /// An API key, an administrator's or a user token was made.
+    ApiKeyMade = "api_key.made";
+    /// A token of another system was taken over.
+    ApiKeyImported = "api_key.imported";
+    /// A token got a successor.
+    ApiKeyRotated = "api_key.rotated";
+    /// A token counts no more, until it is enabled again.
+    ApiKeyDisabled = "api_key.disabled";
+    /// A token counts again.
+    ApiKeyEnabled = "api_key.enabled";
+    /// A token was ended for good.
+    ApiKeyRevoked = "api_key.revoked";
+    /// A breakglass token was made on the host.
+    BreakglassIssued = "breakglass.issued";
+    /// A breakglass token was used up, and its session began.
+    BreakglassUsed = "breakglass.used";
+    /// A breakglass session is over, and its report is made.
+    BreakglassClosed = "breakglass.closed";
     /// A state-changing request was let through to an upstream.
     RequestChanged = "request.changed";
     /// A request was refused.

@@ -186,6 +186,9 @@ denials! {
     /// All hashing workers are busy and the queue is full (ID-3).
     HashingBusy = Identify "identify.busy" 503 Server
         "Busy" "Too many people are signing in. Try again in a moment.";
+    /// Users cannot make API keys here, or have as many as they may (ID-16).
+    KeysClosed = Identify "identify.keys" 403 Client
+        "No more keys" "You cannot make another key. End one that you do not need, or ask an administrator.";
     /// Whether a credential was revoked cannot be known: closed (design, What fails).
     IdentityUnavailable = Identify "identify.unavailable" 503 Server
         "Unavailable" "Sign-in cannot be checked at the moment. Try again later.";
@@ -203,6 +206,12 @@ denials! {
     /// Signed in, and not allowed (ACC-2).
     Forbidden = Authorize "authorize.role" 403 Client
         "Forbidden" "You are not allowed to do this.";
+    /// Allowed to the user, and not to the token that was shown (ID-16).
+    OutOfScope = Authorize "authorize.scope" 403 Client
+        "Forbidden" "This token may not be used for that. Make one with the scope that you need.";
+    /// What would outlive a breakglass session: tokens, users, roles, passwords (ID-13).
+    Boxed = Authorize "authorize.boxed" 403 Client
+        "Not in a breakglass session" "A breakglass session cannot change users, passwords or tokens. Use the command line on the host.";
     /// Not allowed, and the policy hides that it exists (ACC-2).
     Hidden = Authorize "authorize.hidden" 404 Client
         "Not found" "There is nothing at this address.";

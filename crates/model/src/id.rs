@@ -57,6 +57,8 @@ uuid_ids! {
     FamilyId;
     /// A letter that waits to be sent.
     MailId;
+    /// An opaque token: of a program, an administrator, a visitor, or for breakglass. It is not the token's text.
+    KeyId;
 }
 
 /// Whose data it is. Letters, digits, `_` and `-`, at most 64.

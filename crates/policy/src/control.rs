@@ -6,6 +6,7 @@ mod authorize;
 mod csrf;
 mod edge;
 mod identify;
+mod opaque;
 mod shield;
 
 use palisade_model::Stage;
@@ -59,6 +60,7 @@ pub fn controls() -> impl Iterator<Item = &'static Control> {
         edge::CONTROLS,
         shield::CONTROLS,
         identify::CONTROLS,
+        opaque::CONTROLS,
         csrf::CONTROLS,
         authorize::CONTROLS,
         audit::CONTROLS,

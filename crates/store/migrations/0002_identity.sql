@@ -118,7 +118,8 @@ CREATE TABLE passkeys (
 ) /*strict*/;
 CREATE INDEX passkeys_user ON passkeys (user_id);
 
--- Tokens of administrators, of users and of programs, and breakglass tokens: digests.
+-- Tokens of administrators, of users and of programs, and breakglass tokens: digests. A breakglass token that was
+-- used is enabled until its session is over and its report is made.
 CREATE TABLE api_tokens (
     id BYTEA PRIMARY KEY,
     digest BYTEA NOT NULL UNIQUE,
@@ -136,6 +137,7 @@ CREATE TABLE api_tokens (
     replaced_by BYTEA
 ) /*strict*/;
 CREATE INDEX api_tokens_user ON api_tokens (user_id);
+CREATE INDEX api_tokens_used ON api_tokens (used_at) WHERE used_at IS NOT NULL;
 
 -- Signing keys, with overlap while they rotate.
 CREATE TABLE signing_keys (

@@ -1,7 +1,7 @@
-//! The feed: which users, sessions and families changed, for the caches of all nodes.
+//! The feed: which users, sessions, families and keys changed, for the caches of all nodes.
 
 use palisade_model::Timestamp;
-use palisade_model::id::{FamilyId, SessionId, UserId};
+use palisade_model::id::{FamilyId, KeyId, SessionId, UserId};
 use uuid::Uuid;
 
 use crate::sql::{Query, statements, values};
@@ -19,6 +19,8 @@ pub enum Subject {
     Family(FamilyId),
     /// The signing keys, all of them: they have to be read anew.
     SigningKeys,
+    /// One opaque token.
+    Key(KeyId),
 }
 
 statements! {
@@ -38,6 +40,7 @@ pub(crate) fn push(queue: &mut Vec<Query>, mut seq: i64, now: Timestamp, subject
             Subject::Session(id) => (1, id.0),
             Subject::Family(id) => (2, id.0),
             Subject::SigningKeys => (9, Uuid::nil()),
+            Subject::Key(id) => (3, id.0),
         };
         queue.push(PUSH.with(values![seq, now, kind, id]));
     }
@@ -85,6 +88,7 @@ fn subject(row: &mut Row) -> Result<Subject, StoreError> {
         1 => Ok(Subject::Session(SessionId(id))),
         2 => Ok(Subject::Family(FamilyId(id))),
         9 => Ok(Subject::SigningKeys),
+        3 => Ok(Subject::Key(KeyId(id))),
         _ => Err(StoreError::Corrupt("an unknown kind in the feed")),
     }
 }

@@ -4,6 +4,7 @@
 //! method answers is committed; what it records in the trail is written in the same transaction as the change,
 //! so that there is no change without its row (AUD-1). A query that fails is an error, never an empty answer.
 
+mod api_token;
 mod audit;
 mod counters;
 mod credential;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 use palisade_model::{Secret, World};
 
+pub use api_token::{ApiToken, TokenKind};
 pub use audit::{AuditQuery, AuditRow, ChainFault, ChainReport, FaultKind, Personal};
 pub use error::StoreError;
 pub use factor::Factors;
@@ -128,6 +130,7 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         outbox::STATEMENTS,
         pending::STATEMENTS,
         factor::STATEMENTS,
+        api_token::STATEMENTS,
         kept::STATEMENTS,
         signing::STATEMENTS,
         feed::STATEMENTS,

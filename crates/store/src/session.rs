@@ -89,6 +89,23 @@ statements! {
              (SELECT digest FROM sessions WHERE expires_at <= $1 LIMIT 1000)";
 }
 
+/// Begins a session.
+pub(crate) fn create(s: &Session) -> Query {
+    CREATE.with(values![
+        s.id,
+        s.digest,
+        s.user,
+        s.created_at,
+        s.last_seen,
+        s.expires_at,
+        s.kind.name(),
+        s.proven_at,
+        s.strong,
+        s.address.as_ref(),
+        s.agent.as_deref().map(without_nul),
+    ])
+}
+
 /// Ends a user's sessions but one.
 pub(crate) fn end_all(user: UserId, except: Option<SessionId>) -> Query {
     END_ALL.with(values![user, except])
@@ -147,25 +164,12 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let create = CREATE.with(values![
-                        s.id,
-                        s.digest,
-                        s.user,
-                        s.created_at,
-                        s.last_seen,
-                        s.expires_at,
-                        s.kind.name(),
-                        s.proven_at,
-                        s.strong,
-                        s.address,
-                        s.agent.as_deref().map(without_nul),
-                    ]);
                     let [found, factors, _, _, over] = tx
                         .all([
                             user::look(s.user),
                             factor::any(s.user),
                             END_EXPIRED_OF.with(values![s.user, s.created_at]),
-                            create,
+                            create(&s),
                             END_OLDEST.with(values![s.user, s.id, place]),
                         ])
                         .await?;

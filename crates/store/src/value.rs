@@ -3,7 +3,7 @@
 //! Three types are enough and mean the same in SQLite's STRICT tables and in PostgreSQL: whole numbers of
 //! 64 bits (also for times in microseconds and for yes/no), text, and bytes (ids, digests).
 
-use palisade_model::id::{FamilyId, MailId, SessionId, UserId};
+use palisade_model::id::{FamilyId, KeyId, MailId, SessionId, UserId};
 use palisade_model::{TenantId, Timestamp};
 use uuid::Uuid;
 
@@ -43,6 +43,7 @@ into_value! {
     SessionId => |it| it.0.into();
     FamilyId => |it| it.0.into();
     MailId => |it| it.0.into();
+    KeyId => |it| it.0.into();
     &TenantId => |it| it.as_str().into();
 }
 
@@ -147,7 +148,7 @@ macro_rules! ids_from_value {
     )*};
 }
 
-ids_from_value!(UserId, SessionId, FamilyId, MailId);
+ids_from_value!(UserId, SessionId, FamilyId, KeyId, MailId);
 
 impl<T: FromValue> FromValue for Option<T> {
     fn from_value(value: Value) -> Result<Self, StoreError> {

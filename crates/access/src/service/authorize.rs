@@ -4,6 +4,7 @@ use http::Method;
 use palisade_model::{Denial, Refusal, Timestamp};
 use palisade_policy::section::authorize::Who;
 use palisade_policy::section::route::{Route, Service, Target};
+use palisade_store::SessionKind;
 
 use crate::access::Access;
 use crate::principal::Principal;
@@ -45,20 +46,23 @@ impl Permit {
 }
 
 impl Access {
-    /// Whether `principal` (`None`: nobody is signed in) may do `method` on `route`. Deny by default.
+    /// Whether `principal` (`None`: nobody is signed in) may do `method` on `path`, which led to `route`.
+    /// Deny by default.
     ///
     /// The tenant headers of a request are judged by the gate, against [`Principal::tenant`] (ACC-3).
     ///
     /// # Errors
-    /// [`Denial::SignInRequired`] (401), [`Denial::Forbidden`] (403), [`Denial::FactorRequired`] and [`Denial::PasswordExpired`] (403), or
+    /// [`Denial::SignInRequired`] (401), [`Denial::Forbidden`], [`Denial::OutOfScope`], [`Denial::Boxed`],
+    /// [`Denial::FactorRequired`] and [`Denial::PasswordExpired`] (403), or
     /// [`Denial::Hidden`] (404) instead of each of them where the route hides that it exists.
     pub fn authorize(
         &self,
         route: &Route,
         method: &Method,
+        path: &str,
         principal: Option<&Principal>,
     ) -> Result<Permit, Refusal> {
-        judge(route, method, principal, self.now()).map_err(|refusal| hide(route, refusal))?;
+        judge(route, method, path, principal, self.now()).map_err(|refusal| hide(route, refusal))?;
         // Somebody who is not wholly signed in is nobody yet, on routes that are open to everybody too.
         let whole = principal.filter(|principal| !principal.factor_missing() || route.enrols);
         Ok(Permit { principal: whole.cloned() })
@@ -68,11 +72,15 @@ impl Access {
 fn judge(
     route: &Route,
     method: &Method,
+    path: &str,
     principal: Option<&Principal>,
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let who = if reads { route.access.read } else { route.access.write };
+    if let Some(principal) = principal {
+        restrain(route, method, path, reads, principal)?;
+    }
     if who == Who::Public {
         return Ok(());
     }
@@ -98,6 +106,33 @@ fn judge(
         return Err(Refusal::new(Denial::PasswordExpired, "the password is older than the policy allows"));
     }
     Ok(())
+}
+
+/// What a credential may not do, whatever its bearer may: beyond a token's scopes (ID-16), and in a breakglass
+/// session all that would outlive it (ID-13).
+fn restrain(
+    route: &Route,
+    method: &Method,
+    path: &str,
+    reads: bool,
+    principal: &Principal,
+) -> Result<(), Refusal> {
+    if !principal.reaches(method, path) {
+        return Err(Refusal::new(Denial::OutOfScope, "beyond the token's scopes"));
+    }
+    let own = route.target == Target::Service(Service::Identity);
+    if own && !reads && principal.kind() == SessionKind::Breakglass && !takes_away(method, &route.path) {
+        return Err(Refusal::new(Denial::Boxed, "a breakglass session leaves nothing behind"));
+    }
+    Ok(())
+}
+
+/// Whether a route of Palisade's own only ends what is there: one's own session, others' sessions, keys.
+fn takes_away(method: &Method, path: &str) -> bool {
+    let ending = ["/sessions", "/sessions/{id}", "/keys/{id}"];
+    path == "/auth/logout"
+        || path == "/api/v1/auth/logout"
+        || (*method == Method::DELETE && ending.iter().any(|end| path.ends_with(end)))
 }
 
 /// A hidden route answers everybody who may not use it as if it were not there.

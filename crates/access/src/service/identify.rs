@@ -93,6 +93,7 @@ impl Access {
                 let found = self.store().family_live(family).await;
                 found.ok().flatten().is_some_and(|(user, _)| same(&user))
             }
+            Via::Key(_) => self.key_lives(principal).await,
         }
     }
 

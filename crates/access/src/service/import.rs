@@ -49,7 +49,7 @@ impl Access {
         let admin = match self.store().user_by_login(ADMINISTRATOR).await.map_err(unknowable)? {
             Some(user) => user.id,
             None => {
-                let roles = self.highest_role().into_iter().collect();
+                let roles = self.policy().roles.highest().map(str::to_owned).into_iter().collect();
                 self.import(ADMINISTRATOR, None, roles).await.map_err(unchanged)?
             }
         };
@@ -99,13 +99,5 @@ impl Access {
                 None => return Ok(false),
             }
         }
-    }
-
-    /// The role that includes the most; of equals, the first in the policy.
-    fn highest_role(&self) -> Option<String> {
-        let roles = &self.policy().roles;
-        let reach = |name: &String| roles.names_of(roles.expand(name)).count();
-        let most = roles.names().iter().map(reach).max()?;
-        roles.names().iter().find(|name| reach(name) == most).cloned()
     }
 }

@@ -1,6 +1,7 @@
 //! What [`Access`](crate::Access) does, one matter in each file.
 
 pub(crate) mod administer;
+pub(crate) mod api_key;
 pub(crate) mod authorize;
 pub(crate) mod census;
 pub(crate) mod enter;

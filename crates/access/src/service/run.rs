@@ -1,4 +1,4 @@
-//! What runs beside the requests: other nodes' revocations come in, uses of sessions go out.
+//! What runs beside the requests: other nodes' revocations come in, uses of sessions and tokens go out.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -109,12 +109,18 @@ impl Access {
 
     async fn tell(&self) {
         let uses = self.0.sessions.untold();
-        if uses.is_empty() {
-            return;
+        if !uses.is_empty() {
+            match self.store().touch_sessions(&uses).await {
+                Ok(()) => self.0.sessions.told(&uses),
+                Err(error) => tracing::warn!(%error, "the last use of sessions could not be written: later"),
+            }
         }
-        match self.store().touch_sessions(&uses).await {
-            Ok(()) => self.0.sessions.told(&uses),
-            Err(error) => tracing::warn!(%error, "the last use of sessions could not be written: later"),
+        let uses = self.0.opaque.untold();
+        if !uses.is_empty() {
+            match self.store().touch_api_tokens(&uses).await {
+                Ok(()) => self.0.opaque.told(&uses),
+                Err(error) => tracing::warn!(%error, "the last use of tokens could not be written: later"),
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use palisade_model::audit::Origin;
 use palisade_model::id::{SessionId, UserId};
-use palisade_model::{Action, AuditEvent, Refusal, Secret, Timestamp, Token};
+use palisade_model::{Action, AuditEvent, Denial, Refusal, Secret, Timestamp, Token};
 use palisade_store::{Session, SessionKind, StoreError, Subject, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
@@ -116,6 +116,8 @@ impl Access {
                 self.store().revoke_family(family, vec![row]).await.map_err(unchanged)?;
                 self.revoke(&[Subject::Family(family)]);
             }
+            // A key is ended where it is looked after, not by whatever program used it.
+            Via::Key(_) => return Err(Refusal::new(Denial::Forbidden, "a key does not sign out")),
         }
         Ok(())
     }
@@ -152,7 +154,7 @@ impl Access {
     pub async fn end_other_sessions(&self, principal: &Principal, origin: &Origin) -> Result<u64, Refusal> {
         let except = match principal.via() {
             Via::Session(id) => Some(id),
-            Via::Token(_) => None,
+            Via::Token(_) | Via::Key(_) => None,
         };
         let user = principal.user();
         let row = about(Action::SessionRevoked, "user", &user, principal, origin);
@@ -169,7 +171,7 @@ impl Access {
 }
 
 /// An entry of the trail about something that `principal` did.
-fn about(
+pub(crate) fn about(
     action: Action,
     entity_type: &'static str,
     entity_id: &impl ToString,

@@ -5,6 +5,8 @@ pub(crate) mod assertion;
 pub(crate) mod claims;
 pub(crate) mod keyring;
 pub(crate) mod keys;
+pub(crate) mod opaque;
+pub(crate) mod opaque_cache;
 pub(crate) mod refresh;
 pub(crate) mod ring;
 pub(crate) mod signer;

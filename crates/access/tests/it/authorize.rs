@@ -58,7 +58,7 @@ async fn who_may_what() {
         ("/secret", &get, Some(&admin), None),
     ];
     for (path, method, who, expected) in table {
-        let answer = house.access.authorize(route(&house, path), method, who);
+        let answer = house.access.authorize(route(&house, path), method, path, who);
         let context = format!("{method} {path} as {:?}", who.map(Principal::name));
         match expected {
             None => {
@@ -77,9 +77,9 @@ async fn a_route_that_names_nobody_lets_nobody_in() {
     let admin = principal(&house, "root", &["admin"]).await;
     let mut nobody = route(&house, "/work").clone();
     nobody.access.read = Who::Nobody;
-    let refusal = house.access.authorize(&nobody, &Method::GET, Some(&admin)).unwrap_err();
+    let refusal = house.access.authorize(&nobody, &Method::GET, "/nobody", Some(&admin)).unwrap_err();
     assert_eq!((refusal.denial, refusal.status()), (Denial::Forbidden, 403));
-    let refusal = house.access.authorize(&nobody, &Method::GET, None).unwrap_err();
+    let refusal = house.access.authorize(&nobody, &Method::GET, "/nobody", None).unwrap_err();
     assert_eq!((refusal.denial, refusal.status()), (Denial::SignInRequired, 401));
 }
 
@@ -99,7 +99,7 @@ async fn a_role_that_the_policy_does_not_know_gives_nothing() {
         .unwrap()
         .principal;
     assert!(principal.roles().is_empty() && principal.role_names().is_empty());
-    assert!(house.access.authorize(route(&house, "/work"), &Method::GET, Some(&principal)).is_err());
+    assert!(house.access.authorize(route(&house, "/work"), &Method::GET, "/work", Some(&principal)).is_err());
 }
 
 // proves: ID-2
@@ -109,12 +109,16 @@ async fn with_a_password_that_is_too_old_only_the_account_is_open() {
     let fresh = principal(&house, "alice", &["user"]).await;
     let due: Timestamp = fresh.password_expires_at().unwrap();
     assert_eq!(due.since(house.world.now()), Duration::from_secs(90 * 86_400));
-    assert!(house.access.authorize(route(&house, "/work"), &Method::GET, Some(&fresh)).is_ok());
+    assert!(house.access.authorize(route(&house, "/work"), &Method::GET, "/work", Some(&fresh)).is_ok());
     house.clock.advance(Duration::from_secs(90 * 86_400));
-    let refusal = house.access.authorize(route(&house, "/work"), &Method::GET, Some(&fresh)).unwrap_err();
+    let refusal =
+        house.access.authorize(route(&house, "/work"), &Method::GET, "/work", Some(&fresh)).unwrap_err();
     assert_eq!((refusal.denial, refusal.status()), (Denial::PasswordExpired, 403));
     for open in ["/account", "/open"] {
-        assert!(house.access.authorize(route(&house, open), &Method::GET, Some(&fresh)).is_ok(), "{open}");
+        assert!(
+            house.access.authorize(route(&house, open), &Method::GET, open, Some(&fresh)).is_ok(),
+            "{open}"
+        );
     }
     let old = house
         .access
@@ -126,5 +130,5 @@ async fn with_a_password_that_is_too_old_only_the_account_is_open() {
         .principal;
     let new = secret("oboe lantern granite 77");
     let renewed = house.access.change_password(&old, &secret(GOOD), &new, &origin()).await.unwrap().principal;
-    assert!(house.access.authorize(route(&house, "/work"), &Method::GET, Some(&renewed)).is_ok());
+    assert!(house.access.authorize(route(&house, "/work"), &Method::GET, "/work", Some(&renewed)).is_ok());
 }

@@ -1,6 +1,7 @@
 //! `access` as the gate and the services use it: against a real store, with a clock that the test moves.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod api_key;
 mod authorize;
 mod csrf;
 mod house;

@@ -21,7 +21,7 @@ async fn lives(access: &Access, session: &NewSession) -> bool {
 fn id(session: &NewSession) -> palisade_model::id::SessionId {
     match session.principal.via() {
         Via::Session(id) => id,
-        Via::Token(_) => panic!("not a session"),
+        Via::Token(_) | Via::Key(_) => panic!("not a session"),
     }
 }
 

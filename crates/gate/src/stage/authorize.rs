@@ -23,7 +23,7 @@ pub(crate) fn authorize(
     request: &Request<Body>,
 ) -> Result<Permit, Refusal> {
     refuse_other_tenants(course)?;
-    gate.parts().access.authorize(route, request.method(), course.principal.as_ref())
+    gate.parts().access.authorize(route, request.method(), request.uri().path(), course.principal.as_ref())
 }
 
 /// A refusal as the client may know it: on a hidden route, whoever may not use it is told that there is nothing,
@@ -32,7 +32,10 @@ pub(crate) fn hide(gate: &Gate, course: &Course, refusal: Refusal) -> Refusal {
     let route = course.route.and_then(|index| gate.policy().routes.rows.get(index));
     let facts = refusal.denial.facts();
     let hidden = route.filter(|route| route.hide).is_some_and(|route| {
-        gate.parts().access.authorize(route, &course.method, course.principal.as_ref()).is_err()
+        gate.parts()
+            .access
+            .authorize(route, &course.method, course.uri.path(), course.principal.as_ref())
+            .is_err()
     });
     if !hidden || facts.fault == Fault::Server || refusal.denial == Denial::Hidden {
         return refusal;

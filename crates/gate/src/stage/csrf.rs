@@ -41,7 +41,7 @@ pub(crate) async fn judge(
         credential: match course.principal.as_ref().map(Principal::via) {
             None => Credential::None,
             Some(Via::Session(_)) => Credential::Cookie,
-            Some(Via::Token(_)) => Credential::Bearer,
+            Some(Via::Token(_) | Via::Key(_)) => Credential::Bearer,
         },
         secure: course.secure,
         host: &course.host,

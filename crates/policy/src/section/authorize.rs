@@ -370,6 +370,14 @@ impl Roles {
         names.into_iter().fold(RoleSet::EMPTY, |set, name| set.with(self.expand(name)))
     }
 
+    /// The role that includes the most; of equals, the first in the policy.
+    #[must_use]
+    pub fn highest(&self) -> Option<&str> {
+        let reach = |name: &&String| self.names_of(self.expand(name)).count();
+        let most = self.names.iter().map(|name| reach(&name)).max()?;
+        self.names.iter().find(|name| reach(name) == most).map(String::as_str)
+    }
+
     /// The names in a set, in the order of the policy.
     pub fn names_of(&self, set: RoleSet) -> impl Iterator<Item = &str> {
         self.names.iter().enumerate().filter(move |(i, _)| set.has(*i)).map(|(_, name)| name.as_str())

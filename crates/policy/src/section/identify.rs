@@ -1,11 +1,19 @@
 //! `[identify]`: passwords, sessions, tokens and sign-in at other sites.
 
+pub(crate) mod admin_tokens;
+pub(crate) mod api_keys;
+pub(crate) mod breakglass;
+pub(crate) mod guests;
 pub(crate) mod oidc;
 pub(crate) mod passwords;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 
+pub use admin_tokens::AdminTokens;
+pub use api_keys::ApiKeys;
+pub use breakglass::Breakglass;
+pub use guests::Guests;
 pub use oidc::{GOOGLE_ISSUER, Issuer, Provider};
 pub use passwords::{Hashing, Passwords};
 pub use second_factor::SecondFactor;
@@ -19,7 +27,7 @@ use super::authorize::{RoleSet, Roles};
 use super::mail::Mail;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::secret::UserList;
-use crate::read::setting::Variable;
+use crate::read::setting::{AnySetting as _, Variable};
 use crate::read::{Reader, Scope, Setting, Shape, Table};
 
 const SECRET_KEY: Setting<Secret> = Setting::optional(
@@ -63,7 +71,18 @@ pub(crate) const SCOPES: &[Scope] = &[
         path: "identify",
         doc: "Who is asking.",
         settings: &[&SECRET_KEY, &PREVIOUS_SECRET_KEYS, &AUTH_USERS, &HOME],
-        tables: &["sign_up", "passwords", "second_factor", "sessions", "tokens", "oidc"],
+        tables: &[
+            "sign_up",
+            "passwords",
+            "second_factor",
+            "sessions",
+            "tokens",
+            "api_keys",
+            "admin_tokens",
+            "breakglass",
+            "guests",
+            "oidc",
+        ],
         shape: Shape::Once,
     },
     Scope {
@@ -84,7 +103,7 @@ pub(crate) fn read(
 ) -> Identify {
     let table = reader.open(root, "identify", "identify");
     let sign_up = reader.open(&table, "sign_up", "identify.sign_up");
-    let default_roles = read_default_roles(reader, &sign_up, roles);
+    let default_roles = read_roles(reader, &sign_up, &SIGN_UP_ROLES, "user", roles);
     let providers = oidc::read(reader, &table, roles, default_roles);
     oidc::check(reader, &providers);
     Identify {
@@ -98,6 +117,10 @@ pub(crate) fn read(
         second_factor: second_factor::read(reader, &table, roles),
         sessions: sessions::read(reader, &table, app),
         tokens: tokens::read(reader, &table, app),
+        api_keys: api_keys::read(reader, &table),
+        admin_tokens: admin_tokens::read(reader, &table),
+        breakglass: breakglass::read(reader, &table),
+        guests: guests::read(reader, &table, roles),
         providers,
         auth_users: reader.read_if_said(&table, &AUTH_USERS).map(|users| users.0).unwrap_or_default(),
     }
@@ -115,16 +138,23 @@ fn read_verify(reader: &mut Reader<'_>, table: &Table<'_>, app: &App, mail: &Mai
     said.unwrap_or_else(|| mail.is_on() && app.environment == Deployment::Production)
 }
 
-fn read_default_roles(reader: &mut Reader<'_>, table: &Table<'_>, roles: &Roles) -> RoleSet {
-    let Some(names) = reader.read_if_said(table, &SIGN_UP_ROLES) else {
-        return roles.index("user").map_or(RoleSet::EMPTY, RoleSet::of);
+/// Names of roles; where none are said, the role `usual`, if there is one.
+fn read_roles(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    setting: &Setting<Vec<String>>,
+    usual: &str,
+    roles: &Roles,
+) -> RoleSet {
+    let Some(names) = reader.read_if_said(table, setting) else {
+        return roles.index(usual).map_or(RoleSet::EMPTY, RoleSet::of);
     };
     let mut set = RoleSet::EMPTY;
     for (n, name) in names.iter().enumerate() {
         match roles.index(name) {
             Some(index) => set = set.with(RoleSet::of(index)),
             None => {
-                let place = reader.places.item("identify.sign_up.roles", n);
+                let place = reader.places.item(setting.path(), n);
                 reader.note(roles.unknown(name, place));
             }
         }
@@ -170,6 +200,14 @@ pub struct Identify {
     pub sessions: Sessions,
     /// Access and refresh tokens (ID-9, ID-10).
     pub tokens: Tokens,
+    /// Keys for programs (ID-16).
+    pub api_keys: ApiKeys,
+    /// Administrators' tokens (ID-12).
+    pub admin_tokens: AdminTokens,
+    /// The way in when all others fail (ID-13).
+    pub breakglass: Breakglass,
+    /// Visitors with a token and no password (ID-14).
+    pub guests: Guests,
     /// Other sites at which people sign in (ID-6).
     pub providers: Vec<Provider>,
     /// AUTH_USERS: name and password hash pairs (ID-5).

@@ -64,6 +64,7 @@ pub(crate) async fn by_principal(
             LimitBy::Token => principal.map(|who| match who.via() {
                 Via::Session(id) => gate.limits().key(limit, b"session", id.0.as_bytes()),
                 Via::Token(id) => gate.limits().key(limit, b"family", id.0.as_bytes()),
+                Via::Key(id) => gate.limits().key(limit, b"key", id.0.as_bytes()),
             }),
             LimitBy::Field(name) => Box::pin(field(request, name))
                 .await?
