@@ -177,6 +177,24 @@ denials! {
     /// Something sensitive, and the last proof of who asks is too long ago (ID-17).
     ProofNeeded = Identify "identify.proof" 401 Client
         "Confirm that it is you" "Confirm who you are, then try again.";
+    /// What came back from a provider is not as it must be, or not for this browser (ID-6).
+    ProviderRefused = Identify "identify.provider" 400 Client
+        "Sign-in was not completed" "The answer of the other site could not be used. Start again from the sign-in page.";
+    /// The account elsewhere is none that may sign in here (ID-6).
+    ProviderAccount = Identify "identify.provider_account" 403 Client
+        "Not with that account" "Your account at the other site may not sign in here. Choose another one, or ask an administrator.";
+    /// An account has that address already: it is linked by its owner alone (ID-6).
+    LinkNeeded = Identify "identify.link_needed" 409 Client
+        "You have an account here already" "Sign in to it the way you did until now. Then link the account of the other site on your account page.";
+    /// The account elsewhere is linked to somebody else (ID-6).
+    IdentityTaken = Identify "identify.identity_taken" 409 Client
+        "Linked already" "That account of the other site is linked to another account here. Unlink it there first.";
+    /// Unlinking would lock its owner out (ID-6).
+    LastWayIn = Identify "identify.last_way" 409 Client
+        "Your last way in" "Set a password before you unlink this account, or you could not sign in any more.";
+    /// The provider cannot be asked (ID-6).
+    ProviderUnavailable = Identify "identify.provider_down" 502 Upstream
+        "The other site does not answer" "Try again in a moment, or sign in another way.";
     /// Nobody can register here.
     SignUpClosed = Identify "identify.sign_up" 403 Client
         "Registration is closed" "Ask an administrator for an account.";

@@ -14,6 +14,11 @@ use crate::error::AccessError;
 pub(crate) struct Key(Zeroizing<[u8; 32]>);
 
 impl Key {
+    /// From bytes that are as good as random.
+    pub(crate) fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
     pub(crate) fn expose(&self) -> &[u8; 32] {
         &self.0
     }

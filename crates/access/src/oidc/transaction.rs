@@ -1,0 +1,105 @@
+//! What a sign-in elsewhere leaves in the browser that began it, sealed.
+
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use palisade_model::digest::hmac_sha256;
+use palisade_model::{Timestamp, World};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::AccessError;
+use crate::keys::{Key, seal};
+
+/// How long somebody may take at the provider.
+pub(crate) const LIFE: Duration = Duration::from_secs(10 * 60);
+
+const NAME: &str = "oidc transaction";
+
+/// A sign-in that is under way. Holds secrets, hence no `Debug`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Transaction {
+    /// At which provider it began: an answer of another counts for nothing (mix-up, RFC 9700 section 4.4).
+    pub(crate) provider: String,
+    /// What the ID token has to repeat.
+    pub(crate) nonce: String,
+    /// What proves that the code is ours to use (RFC 7636).
+    pub(crate) verifier: String,
+    /// Where to go on: a path of this site.
+    pub(crate) next: Option<String>,
+    /// The session that the browser had: digest of its cookie, which does not come along from another site.
+    pub(crate) former: Option<[u8; 32]>,
+    /// Whether the account elsewhere is to be linked to that session's user.
+    pub(crate) linking: bool,
+    /// When it ends.
+    pub(crate) expires_at: i64,
+}
+
+/// Seals transactions, each under a key of its own that is made of its state: a cookie opens with the state that it
+/// was made with and with no other, and no key ever seals twice.
+pub(crate) struct Sealer(Key);
+
+impl Sealer {
+    pub(crate) fn new(key: Key) -> Self {
+        Self(key)
+    }
+
+    fn key(&self, state: &str) -> Key {
+        Key::new(hmac_sha256(self.0.expose(), &[state.as_bytes()]))
+    }
+
+    /// The cookie's value.
+    pub(crate) fn seal(
+        &self,
+        state: &str,
+        transaction: &Transaction,
+        world: &World,
+    ) -> Result<String, AccessError> {
+        let text = serde_json::to_vec(transaction).map(Zeroizing::new);
+        let text = text.map_err(|_| AccessError::Seal { name: NAME.to_owned() })?;
+        Ok(BASE64URL_NOPAD.encode(&seal::seal(&self.key(state), NAME, &text, world)?))
+    }
+
+    /// The transaction of that cookie and state; `None` when they do not belong together or its time is over.
+    pub(crate) fn open(&self, state: &str, cookie: &str, now: Timestamp) -> Option<Transaction> {
+        let sealed = BASE64URL_NOPAD.decode(cookie.as_bytes()).ok()?;
+        let text = seal::open(&self.key(state), NAME, &sealed).ok()?;
+        let transaction: Transaction = serde_json::from_slice(&text).ok()?;
+        (now < Timestamp::from_micros(transaction.expires_at)).then_some(transaction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Root;
+
+    // proves: ID-6
+    #[test]
+    fn a_cookie_opens_with_its_own_state_in_its_time_and_unbent() {
+        let (world, clock) = World::still(Timestamp::from_secs(1_700_000_000));
+        let sealer = Sealer::new(Root::new(b"root").derive("oidc"));
+        let transaction = Transaction {
+            provider: "google".into(),
+            nonce: "n-0nce".into(),
+            verifier: "v3rifier".into(),
+            next: Some("/orders".into()),
+            former: Some([7; 32]),
+            linking: true,
+            expires_at: world.now().plus(LIFE).as_micros(),
+        };
+        let cookie = sealer.seal("state-1", &transaction, &world).unwrap();
+        let plain = BASE64URL_NOPAD.decode(cookie.as_bytes()).unwrap();
+        assert!(!plain.windows(8).any(|part| part == b"v3rifier"));
+        let opened = sealer.open("state-1", &cookie, world.now()).unwrap();
+        assert_eq!((opened.provider.as_str(), opened.former, opened.linking), ("google", Some([7; 32]), true));
+        assert!(sealer.open("state-2", &cookie, world.now()).is_none(), "the state of another browser");
+        assert!(sealer.open("", &cookie, world.now()).is_none());
+        let bent = cookie.replace(cookie.get(20..21).unwrap(), "_");
+        assert!(sealer.open("state-1", &bent, world.now()).is_none() || bent == cookie);
+        let other = Sealer::new(Root::new(b"other").derive("oidc"));
+        assert!(other.open("state-1", &cookie, world.now()).is_none());
+        clock.advance(LIFE);
+        assert!(sealer.open("state-1", &cookie, world.now()).is_none(), "ten minutes are over");
+    }
+}
