@@ -13,6 +13,7 @@ use palisade_store::{Store, StoreError, Subject, User};
 use crate::csrf::Csrf;
 use crate::keys::{Roots, Sealer};
 use crate::live::Live;
+use crate::oidc::Providers;
 use crate::password::Passwords;
 use crate::session::Sessions;
 use crate::token::keyring::Keyring;
@@ -40,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) opaque: OpaqueTokens,
     pub(crate) successors: Successors,
     pub(crate) csrf: Csrf,
+    pub(crate) providers: Providers,
     /// Seals letters.
     pub(crate) outbox: Sealer,
     /// A letter was queued.

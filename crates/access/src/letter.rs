@@ -74,6 +74,11 @@ pub enum Notice {
         /// Where, as `Google`.
         provider: String,
     },
+    /// An account elsewhere may sign in no more.
+    IdentityUnlinked {
+        /// Where, as `Google`.
+        provider: String,
+    },
 }
 
 impl Letter {

@@ -37,6 +37,7 @@ pub use service::authorize::Permit;
 pub use service::enter::{Entered, HalfIn, Method};
 pub use service::keys::Turn;
 pub use service::post::Waiting;
+pub use service::provider::{Arrival, Arrived, Departure};
 pub use service::session::NewSession;
 pub use service::sign_up::SignUp;
 pub use service::token::{Issued, TOKEN_REUSED, Tokens};

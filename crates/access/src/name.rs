@@ -60,7 +60,8 @@ pub(crate) fn as_kept(login: &str) -> Option<String> {
     possible.then(|| login.nfkc().collect())
 }
 
-fn parse_email(text: &str) -> Option<String> {
+/// An address as it is kept; `None` when it is none.
+pub(crate) fn parse_email(text: &str) -> Option<String> {
     if text.len() > LONGEST_EMAIL {
         return None;
     }

@@ -13,6 +13,7 @@ use crate::csrf::Csrf;
 use crate::error::AccessError;
 use crate::keys::root;
 use crate::live::Live;
+use crate::oidc::{Offline, Outgoing, Providers};
 use crate::password::Passwords;
 use crate::service::keys;
 use crate::service::run::END;
@@ -28,6 +29,19 @@ impl Access {
     /// # Errors
     /// [`AccessError`] says which setting is missing or wrong, without showing it.
     pub async fn open(policy: Arc<Policy>, store: Store, world: World) -> Result<Self, AccessError> {
+        Self::open_with(policy, store, world, Arc::new(Offline)).await
+    }
+
+    /// The same, with a way to the policy's sign-in providers. None of them is spoken to before somebody wants in.
+    ///
+    /// # Errors
+    /// As [`Access::open`], which speaks to nobody.
+    pub async fn open_with(
+        policy: Arc<Policy>,
+        store: Store,
+        world: World,
+        outgoing: Arc<dyn Outgoing>,
+    ) -> Result<Self, AccessError> {
         let roots = root::roots(&policy, &world)?;
         let sealer = roots.sealer("seal");
         // Before anything can be cached: what was revoked earlier cannot be in an empty cache.
@@ -44,6 +58,7 @@ impl Access {
             posted: tokio::sync::Notify::new(),
             successors: Successors::new(&roots),
             csrf: Csrf::new(&roots),
+            providers: Providers::new(&policy, &outgoing, roots.derive("oidc")),
             keyring: ArcSwap::from_pointee(keyring),
             roots,
             sealer,

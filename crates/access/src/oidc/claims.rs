@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use openidconnect::core::{CoreAuthenticationFlow, CoreIdTokenVerifier, CoreJwsSigningAlgorithm as Algorithm};
+use openidconnect::core::{
+    CoreAuthenticationFlow, CoreIdTokenVerifier, CoreJwsSigningAlgorithm as Algorithm,
+};
 use openidconnect::{
-    AccessToken, AccessTokenHash, AuthorizationCode, ClaimsVerificationError, ClientId, CsrfToken, IdTokenVerifier,
-    Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RequestTokenError, Scope,
-    SignatureVerificationError, TokenResponse,
+    AccessToken, AccessTokenHash, AuthorizationCode, ClaimsVerificationError, ClientId, CsrfToken,
+    IdTokenVerifier, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RequestTokenError,
+    Scope, SignatureVerificationError, TokenResponse,
 };
 use palisade_model::{Denial, Refusal, Timestamp};
 use palisade_policy::section::identify::GOOGLE_ISSUER;
 
-use super::provider::{Provider, said, unavailable};
+use super::provider::{Provider, printable, said, unavailable};
+use super::transaction::Transaction;
 use super::types::{Metadata, Relying, Token, TokenClaims, Tokens, UserInfo};
-use super::{Transaction, printable};
 
 /// The algorithms that count, where the provider says that it uses them: asymmetric ones, never `none`.
 const ALGORITHMS: [Algorithm; 4] = [
@@ -261,7 +263,9 @@ enum Fault {
 impl Fault {
     #[expect(clippy::needless_pass_by_value, reason = "what map_err hands over")]
     fn of(error: ClaimsVerificationError) -> Self {
-        if let ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) = error {
+        if let ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) =
+            error
+        {
             return Self::UnknownKey;
         }
         Self::Wrong(format!("ID token: {}", said(&error)))
@@ -280,5 +284,7 @@ fn at(time: Timestamp) -> DateTime<Utc> {
 }
 
 fn back(time: Timestamp, span: Duration) -> Timestamp {
-    Timestamp::from_micros(time.as_micros().saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    Timestamp::from_micros(
+        time.as_micros().saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+    )
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use openidconnect::core::{CoreJsonWebKey, CoreJwsSigningAlgorithm as Algorithm};
 use openidconnect::JsonWebKey as _;
+use openidconnect::core::{CoreJsonWebKey, CoreJwsSigningAlgorithm as Algorithm};
 use palisade_model::{Refusal, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;

@@ -18,7 +18,7 @@ use palisade_policy::section::identify::Provider as Settings;
 
 pub(crate) use claims::Claims;
 pub use outgoing::{Answering, Offline, Outgoing, OutgoingError};
-pub(crate) use provider::Provider;
+pub(crate) use provider::{Provider, printable};
 pub(crate) use transaction::{LIFE, Sealer, Transaction};
 
 use crate::keys::Key;
@@ -48,10 +48,4 @@ impl Providers {
 /// another's (RFC 9700 section 4.4).
 fn callback_of(origin: &str, name: &str) -> String {
     format!("{origin}/auth/callback/{name}")
-}
-
-/// A text of the provider's in a form that can stand in a log: it is nobody we trust.
-pub(crate) fn printable(text: &str) -> String {
-    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
-    text.chars().filter(fits).take(64).collect()
 }

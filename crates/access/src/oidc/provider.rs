@@ -58,13 +58,7 @@ impl<'c> AsyncHttpClient<'c> for Sender<'_> {
 
 impl Provider {
     pub(super) fn new(settings: Settings, outgoing: Arc<dyn Outgoing>, callback: String) -> Self {
-        Self {
-            settings,
-            outgoing,
-            callback,
-            known: RwLock::default(),
-            asking: tokio::sync::Mutex::default(),
-        }
+        Self { settings, outgoing, callback, known: RwLock::default(), asking: tokio::sync::Mutex::default() }
     }
 
     pub(super) fn sender(&self) -> Sender<'_> {
@@ -113,10 +107,12 @@ impl Provider {
 
     async fn discover(&self, now: Timestamp) -> Result<Arc<Metadata>, String> {
         let found = async {
-            let issuer = IssuerUrl::new(self.settings.issuer.text.clone()).map_err(|error| error.to_string())?;
+            let issuer =
+                IssuerUrl::new(self.settings.issuer.text.clone()).map_err(|error| error.to_string())?;
             let sender = self.sender();
             // Boxed: the library's futures are large. Its errors can hold whole answers, hence their summary alone.
-            let metadata = Box::pin(Metadata::discover_async(issuer, &sender)).await.map_err(|error| said(&error))?;
+            let metadata =
+                Box::pin(Metadata::discover_async(issuer, &sender)).await.map_err(|error| said(&error))?;
             self.judge(&metadata)?;
             Ok(Arc::new(metadata))
         };
@@ -161,7 +157,9 @@ impl Provider {
         let sender = self.sender();
         let asked = Box::pin(JsonWebKeySet::fetch_async(metadata.jwks_uri(), &sender)).await;
         let keys: CoreJsonWebKeySet = asked
-            .map_err(|error| tracing::warn!(provider = %self.settings.name, why = %said(&error), "no new keys"))
+            .map_err(
+                |error| tracing::warn!(provider = %self.settings.name, why = %said(&error), "no new keys"),
+            )
             .ok()?;
         let newer = Arc::new(Metadata::clone(&metadata).set_jwks(keys));
         self.known.write().metadata = Some((Arc::clone(&newer), at));
@@ -172,7 +170,8 @@ impl Provider {
     pub(super) fn relying(&self, metadata: &Metadata) -> Result<Relying, Refusal> {
         let callback = RedirectUrl::new(self.callback.clone())
             .map_err(|_| Refusal::new(Denial::Internal, "app.base_url makes no redirect URI"))?;
-        let secret = self.settings.client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose().to_owned()));
+        let secret =
+            self.settings.client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose().to_owned()));
         let by_body = metadata.token_endpoint_auth_methods_supported().is_some_and(|methods| {
             !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
                 && methods.contains(&CoreClientAuthMethod::ClientSecretPost)
@@ -195,4 +194,10 @@ pub(super) fn said(error: &(dyn std::error::Error + 'static)) -> String {
     let innermost = std::iter::successors(Some(error), |error| error.source()).last();
     let text = innermost.map_or_else(|| error.to_string(), ToString::to_string);
     text.chars().filter(|c| !c.is_control()).take(160).collect()
+}
+
+/// A text of the provider's in a form that can stand in a log: it is nobody we trust.
+pub(crate) fn printable(text: &str) -> String {
+    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
+    text.chars().filter(fits).take(64).collect()
 }

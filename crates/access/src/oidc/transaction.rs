@@ -92,7 +92,10 @@ mod tests {
         let plain = BASE64URL_NOPAD.decode(cookie.as_bytes()).unwrap();
         assert!(!plain.windows(8).any(|part| part == b"v3rifier"));
         let opened = sealer.open("state-1", &cookie, world.now()).unwrap();
-        assert_eq!((opened.provider.as_str(), opened.former, opened.linking), ("google", Some([7; 32]), true));
+        assert_eq!(
+            (opened.provider.as_str(), opened.former, opened.linking),
+            ("google", Some([7; 32]), true)
+        );
         assert!(sealer.open("state-2", &cookie, world.now()).is_none(), "the state of another browser");
         assert!(sealer.open("", &cookie, world.now()).is_none());
         let bent = cookie.replace(cookie.get(20..21).unwrap(), "_");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_model::audit::Origin;
 use palisade_model::{Action, Denial, Refusal, Timestamp, Token};
-use palisade_store::{Factors, Pending, StoreError, User};
+use palisade_store::{Factors, Pending, Source, StoreError, User};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
@@ -40,6 +40,16 @@ pub(crate) enum First {
 }
 
 impl First {
+    /// By which account elsewhere the session begins, so that it ends with that.
+    pub(crate) fn source(&self) -> Option<Source> {
+        match self {
+            Self::Provider { issuer, subject, sid, .. } => {
+                Some(Source { issuer: issuer.clone(), subject: subject.clone(), sid: sid.clone() })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether no second factor is asked for any more.
     const fn is_strong(&self) -> bool {
         matches!(self, Self::Passkey | Self::Provider { strong: true, .. })
@@ -140,7 +150,7 @@ impl Access {
             return Ok(Entered::SecondFactor(self.ask(user, factors, first, false, origin).await?));
         }
         let proof = Proof { at: self.now(), strong: first.is_strong() };
-        let session = self.begin(user, proof, origin).await?;
+        let session = self.begin_from(user, proof, first.source(), origin).await?;
         self.leave(former, origin).await?;
         Ok(Entered::Session(session))
     }

@@ -3,7 +3,7 @@
 use palisade_model::audit::Origin;
 use palisade_model::id::{SessionId, UserId};
 use palisade_model::{Action, AuditEvent, Denial, Refusal, Secret, Timestamp, Token};
-use palisade_store::{Session, SessionKind, StoreError, Subject, User};
+use palisade_store::{Session, SessionKind, Source, StoreError, Subject, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::{Principal, Via};
@@ -66,6 +66,17 @@ impl Access {
         proof: Proof,
         origin: &Origin,
     ) -> Result<NewSession, Refusal> {
+        self.begin_from(user, proof, None, origin).await
+    }
+
+    /// The same by an account elsewhere: the session ends when that is unlinked or signed out.
+    pub(crate) async fn begin_from(
+        &self,
+        user: &User,
+        proof: Proof,
+        source: Option<Source>,
+        origin: &Origin,
+    ) -> Result<NewSession, Refusal> {
         let (now, entropy) = (self.now(), &*self.0.world.entropy);
         let cookie = Token::generate(entropy).map_err(unrandom)?;
         let id = SessionId::generate(now, entropy).map_err(unrandom)?;
@@ -84,7 +95,8 @@ impl Access {
             agent: origin.agent.clone(),
         };
         let row = entry(Action::SignedIn, "session", &id, user, origin);
-        let ended = match self.store().create_session(&session, policy.max_per_user, vec![row]).await {
+        let (store, most) = (self.store(), policy.max_per_user);
+        let ended = match store.create_session_from(&session, source.as_ref(), most, vec![row]).await {
             Ok(ended) => ended,
             Err(StoreError::Gone) => return Err(self.failed(Some(user), origin).await),
             Err(error) => return Err(unchanged(error)),
