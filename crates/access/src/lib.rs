@@ -40,5 +40,6 @@ pub use service::post::Waiting;
 pub use service::provider::{Arrival, Arrived, Departure};
 pub use service::session::NewSession;
 pub use service::sign_up::SignUp;
+pub use service::tenure::Tenure;
 pub use service::token::{Issued, TOKEN_REUSED, Tokens};
 pub use token::keyring::Purpose;

@@ -39,6 +39,7 @@ struct Facts {
     via: Via,
     binding: [u8; 32],
     password_expires_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
     kind: SessionKind,
     proven_at: Option<Timestamp>,
     strong: bool,
@@ -64,6 +65,7 @@ impl Facts {
             via,
             binding,
             password_expires_at,
+            ends_at: None,
             kind: SessionKind::Ordinary,
             proven_at: None,
             strong: false,
@@ -90,6 +92,7 @@ impl Facts {
 impl Principal {
     pub(crate) fn of_session(user: &User, session: &Session, policy: &Policy) -> Self {
         let mut facts = Facts::new(user, Via::Session(session.id), session.digest, policy);
+        facts.ends_at = Some(session.expires_at);
         facts.kind = session.kind;
         facts.proven_at = Some(session.proven_at);
         facts.strong = session.strong;
@@ -115,12 +118,21 @@ impl Principal {
     pub(crate) fn of_key(user: &User, token: &ApiToken, scopes: Scopes, policy: &Policy) -> Self {
         let mut facts = Facts::new(user, Via::Key(token.id), token.digest, policy);
         facts.password_expires_at = None;
+        facts.ends_at = token.expires_at;
         facts.token = Some(token.kind);
         facts.scopes = Some(scopes);
         if token.kind == TokenKind::User {
             facts.kind = SessionKind::Guest;
         }
         Self(Arc::new(facts))
+    }
+
+    /// The same, with a credential that ends by itself then.
+    pub(crate) fn until(mut self, at: Timestamp) -> Self {
+        if let Some(facts) = Arc::get_mut(&mut self.0) {
+            facts.ends_at = Some(at);
+        }
+        self
     }
 
     /// The account.
@@ -175,6 +187,12 @@ impl Principal {
     #[must_use]
     pub fn password_expires_at(&self) -> Option<Timestamp> {
         self.0.password_expires_at
+    }
+
+    /// When the credential ends by itself, if that is known.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.0.ends_at
     }
 
     /// What the session was begun with; [`SessionKind::Ordinary`] where there is none.
@@ -252,6 +270,7 @@ impl Principal {
             via: Via::Session(SessionId::generate(now, entropy).unwrap()),
             binding: [7; 32],
             password_expires_at: None,
+            ends_at: None,
             kind: SessionKind::Ordinary,
             proven_at: None,
             strong: false,

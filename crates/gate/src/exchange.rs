@@ -49,6 +49,11 @@ impl Exchange {
     }
 }
 
+/// The error of an answer's body that was ended from here: whoever asked may not have the rest (ID-8, ID-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the credential ended while its answer was still running")]
+pub struct CredentialEnded;
+
 /// The longest User-Agent that is kept, in characters.
 const AGENT_CHARS: usize = 256;
 

@@ -69,6 +69,7 @@ impl Access {
             return Err(invalid("token of another or a disabled user"));
         }
         let principal = Principal::of_token(&user, named.family, strong, self.policy());
+        let principal = principal.until(named.expires_at);
         parts.verified.remember(digest, principal.clone(), reading, named.expires_at);
         Ok(principal)
     }
@@ -84,10 +85,12 @@ impl Access {
         match principal.via() {
             Via::Session(_) => {
                 let found = self.store().session(principal.binding()).await;
-                found
-                    .ok()
-                    .flatten()
-                    .is_some_and(|(session, user)| same(&user) && self.0.sessions.lives(&session, self.now()))
+                found.ok().flatten().is_some_and(|(session, user)| {
+                    // Some sessions give other roles than the user has.
+                    let again = Principal::of_session(&user, &session, self.policy());
+                    let same = user.id == principal.user() && again.roles() == principal.roles();
+                    user.enabled && same && self.0.sessions.lives(&session, self.now())
+                })
             }
             Via::Token(family) => {
                 let found = self.store().family_live(family).await;

@@ -17,4 +17,5 @@ pub(crate) mod provider;
 pub(crate) mod run;
 pub(crate) mod session;
 pub(crate) mod sign_up;
+pub(crate) mod tenure;
 pub(crate) mod token;

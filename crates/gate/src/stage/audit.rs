@@ -5,6 +5,7 @@
 //! the events log; each state-changing request that is let through leaves its audit row before the
 //! application hears of it: no audit, no change.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -19,10 +20,10 @@ use palisade_policy::section::route::{Route, Target};
 use serde_json::Value;
 
 use super::authorize;
-use crate::SignedIn;
 use crate::course::Course;
 use crate::gate::Gate;
 use crate::trail::mask;
+use crate::{CredentialEnded, SignedIn};
 
 /// Records a change before the application is asked for it.
 ///
@@ -52,6 +53,8 @@ enum Ending {
     Whole,
     /// Whoever was giving it broke off.
     Broken,
+    /// It was ended from here, as whoever asked for it may not have the rest.
+    Ended,
     /// Whoever was reading it left.
     Abandoned,
 }
@@ -180,6 +183,11 @@ impl Watch {
                     "the client left before the answer was whole",
                 );
             }
+            (Ending::Ended, None) => {
+                metrics.refused(Denial::CredentialInvalid);
+                let why = "the credential ended while its answer was still running";
+                self.event("answer_ended", Denial::CredentialInvalid, status, why);
+            }
             (Ending::Broken, None) => {
                 metrics.refused(Denial::UpstreamInvalid);
                 self.event("answer_broken", Denial::UpstreamInvalid, status, "the answer broke off");
@@ -206,6 +214,7 @@ impl Watch {
             ending = match ending {
                 Ending::Whole => "whole",
                 Ending::Broken => "broken",
+                Ending::Ended => "ended",
                 Ending::Abandoned => "abandoned",
             },
             "request"
@@ -217,6 +226,12 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.end(Ending::Abandoned);
     }
+}
+
+/// How an answer ended whose body broke off with that error.
+fn ending_of(error: &axum::Error) -> Ending {
+    let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    if causes.any(|cause| cause.is::<CredentialEnded>()) { Ending::Ended } else { Ending::Broken }
 }
 
 /// The answer's body, with the watch that ends when it does.
@@ -243,7 +258,7 @@ impl http_body::Body for Watched {
                     self.watch.end(Ending::Whole);
                 }
             }
-            Some(Err(_)) => self.watch.end(Ending::Broken),
+            Some(Err(error)) => self.watch.end(ending_of(error)),
             None => self.watch.end(Ending::Whole),
         }
         Poll::Ready(frame)

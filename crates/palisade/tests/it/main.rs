@@ -17,6 +17,7 @@ mod lifecycle;
 mod proxy;
 mod proxy_failure;
 mod proxy_headers;
+mod proxy_lasting;
 mod proxy_stream;
 mod proxy_websocket;
 mod refuse;

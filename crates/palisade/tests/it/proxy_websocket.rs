@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Method, Request, StatusCode};
+use palisade_model::audit::Origin;
+use palisade_model::{Secret, Timestamp, World};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::support::{Site, Upstream};
+use crate::support::{PASSWORD, Site, Upstream};
 
 /// Sends back what it gets, with the path in front.
 async fn echo() -> std::net::SocketAddr {
@@ -123,6 +125,26 @@ async fn a_socket_ends_with_its_session() {
     let (_, session) = client.cookies().split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let principal = access.session(&session).await.unwrap().unwrap();
     access.sign_out(&principal, &Default::default()).await.unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(4), socket.next()).await;
+    assert!(end.expect("the socket is closed").is_none_or(|end| end.is_err()));
+}
+
+// proves: ID-9
+#[tokio::test]
+async fn a_socket_ends_with_the_time_of_its_token() {
+    let (world, clock) = World::still(Timestamp::from_secs(1_800_000_000));
+    let site = Site::start_in(world, &policy(echo().await)).await;
+    site.signed_in("ada", "user").await;
+    let access = &site.running.access;
+    let issued = access.sign_in_tokens("ada", &Secret::new(PASSWORD), &Origin::default()).await.unwrap();
+    let tokens = issued.tokens().unwrap();
+    let bearer = format!("Bearer {}", tokens.access);
+    let mut socket = open(&site, "/socket", &[("authorization", &bearer)]).await.unwrap();
+    clock.advance(tokens.expires_in - Duration::from_secs(1));
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    socket.send(Message::text("still here")).await.unwrap();
+    socket.next().await.unwrap().unwrap();
+    clock.advance(Duration::from_secs(1));
     let end = tokio::time::timeout(Duration::from_secs(4), socket.next()).await;
     assert!(end.expect("the socket is closed").is_none_or(|end| end.is_err()));
 }

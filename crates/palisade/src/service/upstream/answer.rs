@@ -6,9 +6,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use palisade_gate::CredentialEnded;
 
 use super::link::quiet;
 use super::pool::Lease;
+use super::vigil::Vigil;
 
 /// An answer's body, with the connection that it comes from.
 ///
@@ -20,16 +22,24 @@ pub(super) struct Answer {
     lease: Option<Lease>,
     /// Why the answer broke off, once it did.
     broken: Option<BrokenOff>,
+    /// Looks whether an answer that lasts may go on; none for nobody's.
+    vigil: Option<Vigil>,
 }
 
-/// The application's answer broke off.
+/// The answer broke off.
 #[derive(Debug, thiserror::Error)]
-#[error("the application's answer broke off")]
-pub(super) struct BrokenOff(#[source] Option<hyper::Error>);
+pub(super) enum BrokenOff {
+    /// By the application.
+    #[error("the application's answer broke off")]
+    Application(#[source] Option<hyper::Error>),
+    /// From here.
+    #[error("the answer was ended")]
+    Ended(#[source] CredentialEnded),
+}
 
 impl Answer {
-    pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut answer = Self { incoming, lease: Some(lease), broken: None };
+    pub(super) fn new(incoming: Incoming, lease: Lease, vigil: Option<Vigil>) -> Self {
+        let mut answer = Self { incoming, lease: Some(lease), broken: None, vigil };
         answer.give_back_when_whole();
         answer
     }
@@ -46,6 +56,15 @@ impl Answer {
         self.broken = Some(broken);
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether whoever asked may not have the rest.
+    fn is_ended(&mut self, cx: &mut Context<'_>, waits: bool) -> bool {
+        let over = self.vigil.as_mut().is_some_and(|vigil| vigil.is_over(cx, waits));
+        if over {
+            self.vigil = None;
+        }
+        over
     }
 
     fn give_back(&mut self) {
@@ -66,6 +85,9 @@ impl Body for Answer {
         if let Some(broken) = self.broken.take() {
             return Poll::Ready(Some(Err(broken)));
         }
+        if self.is_ended(cx, false) {
+            return self.break_off(cx, BrokenOff::Ended(CredentialEnded));
+        }
         let mut driven = false;
         let mut over = false;
         loop {
@@ -75,12 +97,17 @@ impl Body for Answer {
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 Poll::Ready(Some(Ok(_trailers))) => {}
-                Poll::Ready(Some(Err(error))) => return self.break_off(cx, BrokenOff(Some(error))),
+                Poll::Ready(Some(Err(error))) => {
+                    return self.break_off(cx, BrokenOff::Application(Some(error)));
+                }
                 Poll::Ready(None) => {
                     self.give_back();
                     return Poll::Ready(None);
                 }
-                Poll::Pending if over => return self.break_off(cx, BrokenOff(None)),
+                Poll::Pending if over => return self.break_off(cx, BrokenOff::Application(None)),
+                Poll::Pending if driven && self.is_ended(cx, true) => {
+                    return self.break_off(cx, BrokenOff::Ended(CredentialEnded));
+                }
                 Poll::Pending if driven => return Poll::Pending,
                 Poll::Pending => {
                     over = self.lease.as_mut().is_none_or(|lease| lease.drive(cx).is_ready());

@@ -12,6 +12,7 @@ mod identity;
 mod link;
 mod outgoing;
 mod pool;
+mod vigil;
 mod websocket;
 
 use std::future::Future;
@@ -38,6 +39,7 @@ use failure::Failure;
 use figures::Figures;
 use outgoing::{Outgoing, Progress};
 use pool::{Lease, Pool};
+use vigil::Vigil;
 
 /// How often idle connections are looked through.
 const PRUNING: Duration = Duration::from_millis(500);
@@ -127,13 +129,14 @@ impl Upstreams {
         let send = pin!(application.pool.send(request, exchange.client));
         let (response, lease) = within(route.timeout, progress.as_ref(), send).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(answer(response, lease));
+            let vigil = permit.principal().map(|principal| Vigil::new(self.access.tenure(principal)));
+            return Ok(answer(response, lease, vigil));
         }
         let Some(client) = client else { return Err(Failure::Switched.into()) };
         let ends = websocket::Ends {
             id: exchange.id.clone(),
             stopping: self.stopping.subscribe(),
-            lives: self.liveness(permit.principal().cloned()),
+            tenure: permit.principal().map(|principal| self.access.tenure(principal)),
         };
         Ok(Box::pin(websocket::join(response, lease, client, ends)).await?)
     }
@@ -212,23 +215,6 @@ impl Upstreams {
         Ok(())
     }
 
-    /// Whether the credential that opened a socket still holds.
-    fn liveness(
-        &self,
-        principal: Option<Principal>,
-    ) -> impl Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync + 'static {
-        let access = self.access.clone();
-        move || {
-            let (access, principal) = (access.clone(), principal.clone());
-            Box::pin(async move {
-                match principal {
-                    Some(principal) => access.lives(&principal).await,
-                    None => true,
-                }
-            })
-        }
-    }
-
     /// Looks after idle connections until `stop`, then closes the open WebSockets.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
@@ -264,7 +250,7 @@ async fn within(
 }
 
 /// The answer as the client gets it.
-fn answer(response: Response<Incoming>, lease: Lease) -> Response<Body> {
+fn answer(response: Response<Incoming>, lease: Lease, vigil: Option<Vigil>) -> Response<Body> {
     let (mut head, incoming) = response.into_parts();
     if head.headers.contains_key(TRANSFER_ENCODING) {
         // Where both are there the length is void (RFC 9112 section 6.3).
@@ -272,5 +258,5 @@ fn answer(response: Response<Incoming>, lease: Lease) -> Response<Body> {
     }
     hop::remove(&mut head.headers);
     head.version = Version::HTTP_11;
-    Response::from_parts(head, Body::new(Answer::new(incoming, lease)))
+    Response::from_parts(head, Body::new(Answer::new(incoming, lease, vigil)))
 }

@@ -4,15 +4,13 @@
 //! cookie authenticates must come from a page of this site, or of an origin that the policy trusts with credentials;
 //! otherwise any page on the web could talk to the application in the visitor's name.
 
-use std::future::Future;
-use std::time::Duration;
-
 use axum::body::Body;
 use http::header::{ORIGIN, UPGRADE};
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use palisade_access::Tenure;
 use palisade_gate::{Exchange, current};
 use palisade_model::{Denial, Refusal, RequestId};
 use palisade_policy::section::app::BaseUrl;
@@ -23,10 +21,7 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::pool::Lease;
-use super::{forward, hop};
-
-/// How often an open socket asks whether its session still lives.
-const LIVENESS: Duration = Duration::from_secs(1);
+use super::{forward, hop, vigil};
 
 /// Refuses an upgrade that a cookie authenticates and that a foreign page asked for. A client that names no origin is
 /// no browser, and nobody can make it send a cookie that it was not given.
@@ -58,27 +53,23 @@ const fn scheme_of(exchange: &Exchange) -> &'static str {
     if exchange.secure { "https" } else { "http" }
 }
 
-/// Ends open sockets: when the server stops, and when their session does.
-pub(super) struct Ends<L> {
+/// Ends open sockets: when the server stops, and when the credential does that opened them.
+pub(super) struct Ends {
     /// Which request opened the socket.
     pub(super) id: RequestId,
     /// Turns true when the server stops.
     pub(super) stopping: watch::Receiver<bool>,
-    /// Whether the session still lives.
-    pub(super) lives: L,
+    /// In whose name the socket is open; nobody's ends with the server.
+    pub(super) tenure: Option<Tenure>,
 }
 
 /// Hands the connection over: the client gets the application's answer, and a task of its own carries the bytes.
-pub(super) async fn join<L, F>(
+pub(super) async fn join(
     response: Response<Incoming>,
     mut lease: Lease,
     client: OnUpgrade,
-    ends: Ends<L>,
-) -> Result<Response<Body>, Failure>
-where
-    L: Fn() -> F + Send + Sync + 'static,
-    F: Future<Output = bool> + Send,
-{
+    ends: Ends,
+) -> Result<Response<Body>, Failure> {
     let (mut head, _) = response.into_parts();
     let websocket =
         head.headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
@@ -109,16 +100,13 @@ async fn carry(client: OnUpgrade, mut application: TcpStream, early: &[u8]) -> s
     copy_bidirectional(&mut client, &mut application).await.map(|_| ())
 }
 
-async fn over<L, F>(mut ends: Ends<L>)
-where
-    L: Fn() -> F,
-    F: Future<Output = bool>,
-{
+async fn over(mut ends: Ends) {
     // An error means that the server is gone.
     let stopped = async { drop(ends.stopping.wait_for(|stopping| *stopping).await) };
     let ended = async {
-        while (ends.lives)().await {
-            tokio::time::sleep(LIVENESS).await;
+        match ends.tenure {
+            Some(tenure) => vigil::over(tenure).await,
+            None => std::future::pending().await,
         }
     };
     tokio::select! {
