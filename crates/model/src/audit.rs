@@ -51,6 +51,22 @@ actions! {
     SignInFailed = "session.sign_in_failed";
     /// A first proof was given, and a second factor asked for (ID-17).
     SecondFactorAsked = "session.second_factor_asked";
+    /// A second factor was wrong, or was shown too late (ID-17).
+    SecondFactorFailed = "session.second_factor_failed";
+    /// Somebody who was signed in proved again who they are (ID-17).
+    Confirmed = "session.confirmed";
+    /// A second factor was set up (ID-17).
+    FactorAdded = "factor.added";
+    /// A second factor was removed (ID-17).
+    FactorRemoved = "factor.removed";
+    /// All of a user's second factors were removed by an administrator (ID-17).
+    FactorsReset = "factor.reset";
+    /// Recovery codes were made, and the former ones are void (ID-17).
+    RecoveryCodesMade = "factor.codes_made";
+    /// A recovery code took the place of a second factor (ID-17).
+    RecoveryCodeUsed = "factor.code_used";
+    /// A passkey's counter went back: there may be a copy of it (ID-17).
+    PasskeyCopied = "factor.passkey_copied";
     /// A session was ended by its owner.
     SignedOut = "session.signed_out";
     /// A session or all of a user's were ended for them.

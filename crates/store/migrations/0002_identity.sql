@@ -99,7 +99,7 @@ CREATE INDEX session_issuers_subject ON session_issuers (issuer, subject);
 CREATE TABLE totp (
     user_id BYTEA PRIMARY KEY REFERENCES users (id),
     sealed BYTEA NOT NULL,
-    confirmed_at BIGINT,
+    created_at BIGINT NOT NULL,
     last_step BIGINT NOT NULL
 ) /*strict*/;
 CREATE TABLE recovery_codes (

@@ -35,7 +35,7 @@ use palisade_model::{Secret, World};
 pub use api_token::{ApiToken, TokenKind};
 pub use audit::{AuditQuery, AuditRow, ChainFault, ChainReport, FaultKind, Personal};
 pub use error::StoreError;
-pub use factor::Factors;
+pub use factor::{FactorChange, FactorPurpose, FactorTaken, FactorUse, Factors, Passkey, Totp};
 pub use feed::Subject;
 pub use identity::{Identity, Source, Unlinked};
 pub use limiter::{Check, CounterRow, Limiter, Quota, Verdict};
@@ -43,7 +43,7 @@ pub use link::Link;
 pub use outbox::{Allowance, Mail};
 pub use pending::Pending;
 pub use refresh::{RefreshToken, Rotation};
-pub use session::{Session, SessionKind};
+pub use session::{Renewal, Session, SessionKind};
 pub use signing::SigningKey;
 pub use user::User;
 

@@ -3,6 +3,7 @@
 use palisade_model::id::{SessionId, UserId};
 use palisade_model::{AuditEvent, Timestamp};
 
+use crate::db::Tx;
 use crate::feed::Subject;
 use crate::identity::{self, Source};
 use crate::sql::{Query, statements, values};
@@ -63,6 +64,17 @@ pub struct Session {
     pub agent: Option<String>,
 }
 
+/// A session that goes on under another cookie, because its user proved anew who they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal {
+    /// Which.
+    pub session: SessionId,
+    /// SHA-256 of the cookie's value so far.
+    pub was: [u8; 32],
+    /// SHA-256 of its value from now on.
+    pub becomes: [u8; 32],
+}
+
 macro_rules! columns {
     () => {
         "s.id, s.digest, s.user_id, s.created_at, s.last_seen, s.expires_at, s.kind, s.proven_at, \
@@ -82,6 +94,9 @@ statements! {
                     JOIN users u ON u.id = s.user_id WHERE s.digest = $1 AND s.expires_at > $2 AND u.enabled = 1");
     OF_USER = concat!("SELECT ", columns!(), " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 \
                        ORDER BY s.last_seen DESC, s.id DESC");
+    RENEW = "UPDATE sessions SET digest = $4, proven_at = $5, strong = $6 WHERE id = $1 AND user_id = $2 \
+             AND digest = $3 RETURNING id, digest, user_id, created_at, last_seen, expires_at, kind, proven_at, \
+             strong, address, agent";
     TOUCH = "UPDATE sessions SET last_seen = $2 WHERE digest = $1 AND last_seen < $2";
     END = "DELETE FROM sessions WHERE id = $1 AND user_id = $2 RETURNING 1";
     END_ALL = "DELETE FROM sessions WHERE user_id = $1 AND (id <> $2 OR $2 IS NULL) RETURNING id";
@@ -109,6 +124,22 @@ pub(crate) fn create(s: &Session) -> Query {
 /// Ends a user's sessions but one.
 pub(crate) fn end_all(user: UserId, except: Option<SessionId>) -> Query {
     END_ALL.with(values![user, except])
+}
+
+/// Gives a session another cookie and a proof of `now`, strong if its user has a second factor: whoever asks for it
+/// has just seen it shown.
+pub(crate) async fn renew(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    renewal: Renewal,
+    now: Timestamp,
+) -> Result<Session, StoreError> {
+    let [factors] = tx.all([factor::any(user)]).await?;
+    let strong = !factors.is_empty();
+    let values = values![renewal.session, user, renewal.was, renewal.becomes, now, strong];
+    let [renewed] = tx.all([RENEW.with(values)]).await?;
+    tx.changed(Subject::Session(renewal.session));
+    read(&mut first(renewed).ok_or(StoreError::Gone)?)
 }
 
 /// Removes up to 1,000 sessions that are over.
@@ -227,6 +258,33 @@ impl Store {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Renews a session whose user has just shown the password and has no second factor. With one, it is
+    /// [`Store::use_factor`] that renews.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when there is no such session any more; [`StoreError::FactorNeeded`] when its user has a
+    /// second factor.
+    pub async fn renew_session(
+        &self,
+        user: UserId,
+        renewal: Renewal,
+        audit: Vec<AuditEvent>,
+    ) -> Result<Session, StoreError> {
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = tx.world().now();
+                    let session = renew(tx, user, renewal, now).await?;
+                    if session.strong {
+                        return Err(StoreError::FactorNeeded);
+                    }
+                    tx.record(audit);
+                    Ok(session)
+                })
+            })
+            .await
     }
 
     /// Ends this session of this user. Whether there was one; the trail hears of it only then.

@@ -11,6 +11,7 @@
 
 mod chaos;
 mod engine;
+mod factors;
 mod fixture;
 mod identities;
 mod limiter;
