@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::service::health::{Health, Signs};
 use crate::service::upstream::Upstreams;
 use crate::service::{Services, metrics};
-use crate::{listener, signals};
+use crate::{listener, outgoing, signals};
 
 /// How many subjects the limiter remembers at most.
 const LIMITER: usize = 1 << 17;
@@ -68,7 +68,8 @@ pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> an
     let policy = Arc::new(policy);
     let address = listener.local_addr().context("the listener has no address")?;
     let store = open_store(&policy, &world).await?;
-    let access = Access::open(Arc::clone(&policy), store.clone(), world.clone()).await?;
+    let access =
+        Access::open_with(Arc::clone(&policy), store.clone(), world.clone(), outgoing::of(&policy)?).await?;
     let metrics = Metrics::new(&policy);
     let trail = Trail::open(store.clone(), &policy.audit, Arc::clone(&world.clock), &metrics)
         .context("cannot open the events log")?;

@@ -8,6 +8,7 @@ pub mod compose;
 pub mod demo;
 pub mod listener;
 pub mod logging;
+pub mod outgoing;
 pub mod pages;
 pub mod service;
 pub mod signals;

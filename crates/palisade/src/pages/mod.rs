@@ -6,6 +6,7 @@ mod field;
 mod frame;
 
 use askama::Template;
+use palisade_policy::section::identify::Provider;
 
 pub use field::Field;
 pub use frame::Frame;
@@ -27,6 +28,18 @@ pub struct SignIn<'a> {
     pub next: &'a str,
     /// Whether registration is open.
     pub sign_up: bool,
+    /// Other sites to sign in at.
+    pub providers: &'a [Provider],
+}
+
+/// The way on from a page at which nobody has anything to do.
+#[derive(Template)]
+#[template(path = "onward.html")]
+pub struct Onward<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// Where to: a path of this site, or a provider's address.
+    pub to: &'a str,
 }
 
 /// `/auth/register`.
@@ -43,6 +56,8 @@ pub struct Register<'a> {
     pub password: Field<'a>,
     /// Where to go afterwards: a path of this site.
     pub next: &'a str,
+    /// Other sites to sign in at.
+    pub providers: &'a [Provider],
 }
 
 /// `/auth/link/{token}`: somebody without a password sets one.
@@ -81,6 +96,27 @@ pub struct Account<'a> {
     pub csrf_token: &'a str,
     /// The user's sessions.
     pub sessions: &'a [SessionLine],
+    /// The user's accounts at other sites.
+    pub identities: &'a [IdentityLine],
+    /// Other sites at which they have none yet.
+    pub linkable: &'a [&'a Provider],
+}
+
+/// One account at another site on the account page.
+#[derive(Clone, Debug)]
+pub struct IdentityLine {
+    /// What people call that site.
+    pub label: String,
+    /// The address there.
+    pub email: Option<String>,
+    /// Names the account, with the subject.
+    pub issuer: String,
+    /// Who there.
+    pub subject: String,
+    /// Since when, for machines.
+    pub linked_at: String,
+    /// Since when, for people.
+    pub linked: String,
 }
 
 /// One session on the account page.
@@ -131,6 +167,7 @@ mod tests {
             password: Field::password(),
             next: NASTY,
             sign_up: true,
+            providers: &[],
         };
         assert_inert(&page.render().unwrap().replace("\"><label", "").replace("\"></", ""));
     }
@@ -144,6 +181,7 @@ mod tests {
             password: Field::password(),
             next: "/",
             sign_up: false,
+            providers: &[],
         }
         .render()
         .unwrap();

@@ -10,12 +10,13 @@ use palisade_access::{Principal, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::id::SessionId;
 use palisade_model::{Denial, FieldFault, Refusal, Timestamp};
-use palisade_store::Session;
+use palisade_policy::section::identify::Provider;
+use palisade_store::{Identity, Session};
 
 use super::intake::{Intake, Speech};
 use super::sessions::somebody;
 use super::{Answer, Desk, device, reply};
-use crate::pages::{Account, Field, SessionLine};
+use crate::pages::{Account, Field, IdentityLine, SessionLine};
 
 /// The whole account.
 pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
@@ -23,6 +24,8 @@ pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri
         Some("password") => Some("Your password was changed."),
         Some("session") => Some("The session was ended."),
         Some("sessions") => Some("All other sessions were ended."),
+        Some("linked") => Some("The account was linked. You can sign in with it now."),
+        Some("unlinked") => Some("The account was unlinked."),
         _ => None,
     };
     Ok(overview(&desk, somebody(&permit)?, notice, None).await?)
@@ -103,6 +106,11 @@ async fn overview(
     let sessions = desk.access.sessions(principal).await?;
     let lines: Vec<SessionLine> = sessions.iter().map(|session| line(session, principal)).collect();
     let roles: Vec<&str> = principal.role_names().iter().map(String::as_str).collect();
+    let identities = desk.access.identities(principal).await?;
+    let providers = &desk.policy.identify.providers;
+    let missing = |provider: &&Provider| identities.iter().all(|one| one.issuer != provider.issuer.text);
+    let linkable: Vec<&Provider> = providers.iter().filter(missing).collect();
+    let identities: Vec<IdentityLine> = identities.iter().map(|one| identity(one, providers)).collect();
     let csrf_token = desk.access.csrf_token(principal)?;
     let nonce = reply::nonce(desk)?;
     let run_out = principal
@@ -120,8 +128,22 @@ async fn overview(
         csrf_field: &desk.policy.csrf.field,
         csrf_token: &csrf_token,
         sessions: &lines,
+        identities: &identities,
+        linkable: &linkable,
     };
     reply::page(&page, &nonce, refusal)
+}
+
+fn identity(identity: &Identity, providers: &[Provider]) -> IdentityLine {
+    let provider = providers.iter().find(|one| one.issuer.text == identity.issuer);
+    IdentityLine {
+        label: provider.map_or_else(|| identity.provider.clone(), |one| one.label.clone()),
+        email: identity.email.clone(),
+        issuer: identity.issuer.clone(),
+        subject: identity.subject.clone(),
+        linked_at: identity.linked_at.to_string(),
+        linked: readable(identity.linked_at),
+    }
 }
 
 fn line(session: &Session, principal: &Principal) -> SessionLine {

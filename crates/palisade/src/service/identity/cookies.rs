@@ -30,10 +30,34 @@ pub fn ticket(policy: &Policy, value: &str, life: Duration) -> Option<HeaderValu
     .ok()
 }
 
+/// What a sign-in at another site leaves here meanwhile (ID-6). It has to come along when that site sends the browser
+/// back, which a strict cookie would not.
+#[must_use]
+pub fn transaction(policy: &Policy, value: &str, life: Duration) -> Option<HeaderValue> {
+    let name = transaction_name(policy);
+    let secure = if policy.identify.sessions.secure { "; Secure" } else { "" };
+    let life = life.as_secs();
+    HeaderValue::from_str(&format!("{name}={value}; Path=/; Max-Age={life}; HttpOnly{secure}; SameSite=Lax"))
+        .ok()
+}
+
+/// What a browser kept of a sign-in at another site.
+#[must_use]
+pub fn transaction_of<'a>(policy: &Policy, headers: &'a HeaderMap) -> Option<&'a str> {
+    only(headers, transaction_name(policy))
+}
+
+const fn transaction_name(policy: &Policy) -> &'static str {
+    if policy.identify.sessions.secure { "__Host-palisade_oidc" } else { "palisade_oidc" }
+}
+
 /// The ticket that a browser shows, if it shows one and no more.
 #[must_use]
 pub fn ticket_of<'a>(policy: &Policy, headers: &'a HeaderMap) -> Option<&'a str> {
-    let name = ticket_name(policy);
+    only(headers, ticket_name(policy))
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers
         .get_all(header::COOKIE)
         .iter()

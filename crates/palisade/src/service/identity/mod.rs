@@ -9,6 +9,7 @@ mod device;
 mod intake;
 mod link;
 mod next;
+mod provider;
 mod reply;
 mod sessions;
 mod sign_in;
@@ -48,6 +49,11 @@ pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
         .route("/auth/register", get(sign_up::page).post(sign_up::submit))
         .route("/auth/logout", post(sign_out::browser))
         .route("/auth/link/{token}", get(link::page).post(link::submit))
+        .route("/auth/oidc/{name}", get(provider::start))
+        .route("/auth/callback/{name}", get(provider::callback))
+        .route("/auth/oidc/{name}/backchannel-logout", post(provider::logout))
+        .route("/account/identities/link", post(provider::link))
+        .route("/account/identities/unlink", post(provider::unlink))
         .route("/account", get(account::page))
         .route("/account/password", post(account::change_password))
         .route("/account/sessions/end", post(account::end_sessions))

@@ -100,6 +100,7 @@ fn form(desk: &Desk, filled: &Filled<'_>) -> Result<Response<Body>, Refusal> {
         password: Field::password(),
         next: filled.next,
         sign_up: desk.policy.identify.sign_up,
+        providers: &desk.policy.identify.providers,
     };
     reply::page(&page, &nonce, filled.refusal)
 }

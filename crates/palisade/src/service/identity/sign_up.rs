@@ -100,6 +100,7 @@ fn form(desk: &Desk, filled: &Filled<'_>) -> Result<Response<Body>, Refusal> {
         email: Field::email().with_value(filled.email),
         password: Field::new_password("password", "Password", &desk.rules),
         next: filled.next,
+        providers: &desk.policy.identify.providers,
     };
     reply::page(&page, &nonce, filled.refusal)
 }

@@ -51,6 +51,12 @@ const ROWS: &[Own] = &[
     Own(POST, "/auth/register", Identity, Public, Origin, SignIn),
     Own(POST, "/auth/logout", Identity, SignedIn, Token, Usual),
     Own(&["GET", "POST"], "/auth/link/{token}", Identity, Public, Origin, Usual),
+    Own(GET, "/auth/oidc/{name}", Identity, Public, Origin, Usual),
+    Own(GET, "/auth/callback/{name}", Identity, Public, Origin, Usual),
+    // A provider's server: its signature is the credential, and no cookie counts.
+    Own(POST, "/auth/oidc/{name}/backchannel-logout", Identity, Public, CsrfRule::Off, Usual),
+    Own(POST, "/account/identities/link", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/identities/unlink", Identity, SignedIn, Token, Usual),
     Own(GET, "/account", Identity, SignedIn, Token, Usual),
     Own(POST, "/account/password", Identity, SignedIn, Token, SignIn),
     Own(POST, "/account/sessions/end", Identity, SignedIn, Token, Usual),
