@@ -13,6 +13,7 @@ use palisade_store::{Store, StoreError, Subject, User};
 use crate::csrf::Csrf;
 use crate::keys::{Roots, Sealer};
 use crate::live::Live;
+use crate::lockout::Lockouts;
 use crate::oidc::Providers;
 use crate::password::Passwords;
 use crate::session::Sessions;
@@ -33,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) world: World,
     pub(crate) live: Live,
     pub(crate) passwords: Passwords,
+    pub(crate) lockouts: Lockouts,
     pub(crate) sessions: Sessions,
     pub(crate) verified: Verified,
     pub(crate) keyring: ArcSwap<Keyring>,

@@ -13,6 +13,7 @@ use crate::csrf::Csrf;
 use crate::error::AccessError;
 use crate::keys::root;
 use crate::live::Live;
+use crate::lockout::Lockouts;
 use crate::oidc::{Offline, Outgoing, Providers};
 use crate::password::Passwords;
 use crate::service::keys;
@@ -51,6 +52,7 @@ impl Access {
         let access = Self(Arc::new(Parts {
             live: Live::new(),
             passwords: Passwords::new(&policy, roots.derive("nobody"), world.clone())?,
+            lockouts: Lockouts::new(&roots, &policy.identify.lockout),
             sessions: Sessions::new(policy.identify.sessions.idle),
             verified: Verified::new(),
             opaque: OpaqueTokens::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Uri};
 use palisade_access::Principal;
 use palisade_model::audit::Origin;
-use palisade_model::{ClientAddress, Denial, Refusal, RequestId, Timestamp};
+use palisade_model::{ClientAddress, Denial, Refusal, RequestId, Secret, Timestamp};
 
 use palisade_policy::Policy;
 use palisade_policy::section::route::Target;
@@ -38,6 +38,8 @@ pub(crate) struct Course {
     /// What is left of the tightest limit.
     pub(crate) quota: Option<Quota>,
     pub(crate) principal: Option<Principal>,
+    /// The cookie of a device that signed in before, where the identity service answers.
+    pub(crate) device: Option<Secret>,
     /// The session cookie that came names no session any more: the browser is told to forget it.
     pub(crate) forget_session: bool,
     /// Why the request was refused, if it was.
@@ -73,6 +75,7 @@ impl Course {
             route: self.route?,
             started: self.started,
             agent: self.agent.clone(),
+            device: self.device.clone(),
         })
     }
 }

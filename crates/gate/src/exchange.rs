@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use palisade_access::Permit;
 use palisade_model::audit::Origin;
-use palisade_model::{ClientAddress, Denial, Refusal, RequestId, Timestamp};
+use palisade_model::{ClientAddress, Denial, Refusal, RequestId, Secret, Timestamp};
 
 /// Who is at the other end of the connection. The listener puts it into each request's extensions;
 /// a request without it is refused, for nothing could be known of its sender.
@@ -39,13 +39,15 @@ pub struct Exchange {
     pub started: Timestamp,
     /// The client's User-Agent.
     pub agent: Option<HeaderValue>,
+    /// What the device shows of having signed in before (LIMIT-8): its cookie, for the identity service alone.
+    pub device: Option<Secret>,
 }
 
 impl Exchange {
     /// Where an action of this request comes from, for its audit entries.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        origin(&self.id, self.client, self.agent.as_ref())
+        Origin { device: self.device.clone(), ..origin(&self.id, self.client, self.agent.as_ref()) }
     }
 }
 
@@ -60,7 +62,7 @@ const AGENT_CHARS: usize = 256;
 pub(crate) fn origin(id: &RequestId, client: ClientAddress, agent: Option<&HeaderValue>) -> Origin {
     let text =
         |agent: &HeaderValue| String::from_utf8_lossy(agent.as_bytes()).chars().take(AGENT_CHARS).collect();
-    Origin { address: Some(client), agent: agent.map(text), request_id: Some(id.clone()) }
+    Origin { address: Some(client), agent: agent.map(text), request_id: Some(id.clone()), device: None }
 }
 
 /// Response extension of a page of Palisade's own: the shield writes a Content-Security-Policy

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::id::UserId;
-use crate::{ClientAddress, RequestId, TenantId};
+use crate::{ClientAddress, RequestId, Secret, TenantId};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -67,6 +67,10 @@ actions! {
     RecoveryCodeUsed = "factor.code_used";
     /// A passkey's counter went back: there may be a copy of it (ID-17).
     PasskeyCopied = "factor.passkey_copied";
+    /// Failed attempts locked an address, an account or a device out (LIMIT-3).
+    LockoutBegan = "lockout.began";
+    /// Lockouts were lifted by an administrator.
+    LockoutLifted = "lockout.lifted";
     /// A session was ended by its owner.
     SignedOut = "session.signed_out";
     /// A session or all of a user's were ended for them.
@@ -200,4 +204,6 @@ pub struct Origin {
     pub agent: Option<String>,
     /// The request.
     pub request_id: Option<RequestId>,
+    /// What the device that it came from shows of having signed in before (LIMIT-8). Not for entries.
+    pub device: Option<Secret>,
 }

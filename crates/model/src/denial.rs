@@ -195,6 +195,10 @@ denials! {
     /// The provider cannot be asked (ID-6).
     ProviderUnavailable = Identify "identify.provider_down" 502 Upstream
         "The other site does not answer" "Try again in a moment, or sign in another way.";
+    /// Too many failed attempts from an address, or on a known device (LIMIT-3). An account that is locked is never told
+    /// so: it reads as [`Denial::SignInFailed`].
+    LockedOut = Identify "identify.lockout" 429 Client
+        "Too many failed attempts" "Too many attempts failed. Wait until the time is over, and try again.";
     /// Nobody can register here.
     SignUpClosed = Identify "identify.sign_up" 403 Client
         "Registration is closed" "Ask an administrator for an account.";
@@ -305,12 +309,31 @@ pub struct Refusal {
     pub fields: Vec<FieldFault>,
     /// Why: for the log and the trail alone.
     pub why: Cow<'static, str>,
+    /// What happened besides, if that is worth more than the refusal: the events log then tells of it by this name.
+    pub alarm: Option<Box<Alarm>>,
+}
+
+/// What a refusal brought about: for the events log alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// The event's name.
+    pub event: &'static str,
+    /// Its circumstances. Nothing secret.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
     /// A refusal with the reason that the log shows. `why` must hold nothing secret.
     pub fn new(denial: Denial, why: impl Into<Cow<'static, str>>) -> Self {
-        Self { denial, status: None, retry_after: None, allow: None, fields: Vec::new(), why: why.into() }
+        Self {
+            denial,
+            status: None,
+            retry_after: None,
+            allow: None,
+            fields: Vec::new(),
+            why: why.into(),
+            alarm: None,
+        }
     }
 
     /// The same with another status.
@@ -324,6 +347,13 @@ impl Refusal {
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// The same, told as this event.
+    #[must_use]
+    pub fn alarming(mut self, alarm: Option<Alarm>) -> Self {
+        self.alarm = alarm.map(Box::new);
         self
     }
 

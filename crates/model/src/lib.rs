@@ -14,7 +14,7 @@ pub mod world;
 
 pub use address::ClientAddress;
 pub use audit::{Action, AuditEvent};
-pub use denial::{Denial, Fault, FieldFault, Refusal, Stage};
+pub use denial::{Alarm, Denial, Fault, FieldFault, Refusal, Stage};
 pub use event::SecurityEvent;
 pub use id::{RequestId, TenantId};
 pub use secret::{Secret, Token};

@@ -32,15 +32,18 @@ CREATE TABLE pending (
 CREATE INDEX pending_user ON pending (user_id);
 CREATE INDEX pending_expiry ON pending (expires_at);
 
--- Failed sign-ins by address, account and known device: keyed digests, never names.
+-- Failed proofs by address, account and known device: keyed digests, never names. Times of failures and of
+-- attempts whose end is not known yet are packed, eight bytes each.
 CREATE TABLE lockouts (
     key BYTEA PRIMARY KEY,
-    failures BIGINT NOT NULL,
-    window_ends BIGINT NOT NULL,
+    owner BYTEA,
+    failures BYTEA NOT NULL,
+    pending BYTEA NOT NULL,
     lockings BIGINT NOT NULL,
     locked_until BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 ) /*strict*/;
+CREATE INDEX lockouts_owner ON lockouts (owner);
 CREATE INDEX lockouts_expiry ON lockouts (expires_at);
 
 -- Mail that waits to be sent. Sealed: it may hold a link.

@@ -7,7 +7,8 @@ use palisade_model::Timestamp;
 use crate::sql::{statements, values};
 use crate::value::first;
 use crate::{
-    Store, StoreError, counters, feed, identity, link, outbox, pending, refresh, session, signing, spent,
+    Store, StoreError, counters, feed, identity, link, lockout, outbox, pending, refresh, session, signing,
+    spent,
 };
 
 /// How long the feed is kept: nodes ask every few hundred milliseconds, and trust nothing older than a second.
@@ -52,6 +53,7 @@ impl Store {
                     tx.later(link::prune(now));
                     outbox::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(pending::prune(now));
+                    tx.later(lockout::prune(now));
                     tx.later(counters::prune(now));
                     tx.later(signing::prune(month_ago));
                     feed::forget(hour_ago).into_iter().for_each(|query| tx.later(query));

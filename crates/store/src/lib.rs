@@ -16,6 +16,7 @@ mod identity;
 mod kept;
 pub mod limiter;
 mod link;
+mod lockout;
 mod migrate;
 mod outbox;
 mod pending;
@@ -40,6 +41,7 @@ pub use feed::Subject;
 pub use identity::{Identity, Source, Unlinked};
 pub use limiter::{Check, CounterRow, Limiter, Quota, Verdict};
 pub use link::Link;
+pub use lockout::{Bucket, LockoutRule, Standing};
 pub use outbox::{Allowance, Mail};
 pub use pending::Pending;
 pub use refresh::{RefreshToken, Rotation};
@@ -131,6 +133,7 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         pending::STATEMENTS,
         factor::STATEMENTS,
         api_token::STATEMENTS,
+        lockout::STATEMENTS,
         kept::STATEMENTS,
         signing::STATEMENTS,
         feed::STATEMENTS,

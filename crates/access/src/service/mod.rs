@@ -2,6 +2,7 @@
 
 pub(crate) mod administer;
 pub(crate) mod api_key;
+pub(crate) mod attempt;
 pub(crate) mod authorize;
 pub(crate) mod census;
 pub(crate) mod enter;
@@ -19,3 +20,4 @@ pub(crate) mod session;
 pub(crate) mod sign_up;
 pub(crate) mod tenure;
 pub(crate) mod token;
+pub(crate) mod unlock;

@@ -5,8 +5,10 @@ use palisade_model::{Action, Denial, FieldFault, Refusal, Secret};
 use palisade_store::User;
 
 use crate::access::{Access, entry, unchanged, unknowable};
-use crate::password::{Subject, Verdict};
+use crate::lockout::{Subjects, Trial};
+use crate::password::Subject;
 use crate::principal::Principal;
+use crate::service::prove::{Tried, failure};
 use crate::service::session::{NewSession, Proof};
 
 impl Access {
@@ -14,7 +16,8 @@ impl Access {
     /// that asked goes on under a new id (ID-8).
     ///
     /// # Errors
-    /// [`Denial::InvalidInput`] with the field `old_password` or `new_password`; the store's failures.
+    /// [`Denial::InvalidInput`] with the field `old_password` or `new_password`; [`Denial::LockedOut`] when the old one
+    /// was wrong too often in this session; the store's failures.
     pub async fn change_password(
         &self,
         principal: &Principal,
@@ -24,15 +27,15 @@ impl Access {
     ) -> Result<NewSession, Refusal> {
         let user = self.store().user(principal.user()).await.map_err(unknowable)?;
         let user = user.filter(|user| user.enabled).ok_or(Denial::CredentialInvalid)?;
-        if self.0.passwords.verify(&user.name, old, user.password.as_deref()).await? == Verdict::Wrong {
-            let refusal = self.failed(Some(&user), origin).await;
-            return Err(match refusal.denial {
-                Denial::SignInFailed => Refusal::fields(vec![FieldFault {
-                    field: "old_password".into(),
-                    message: "Write the password that you sign in with now.".into(),
-                }]),
-                _ => refusal,
-            });
+        let subjects = Subjects::within(Trial::Password, &user, principal);
+        if let Tried::Wrong(attempt) =
+            self.verify_counted(subjects, &user.name, old, Some(&user), origin).await?
+        {
+            let refusal = Refusal::fields(vec![FieldFault {
+                field: "old_password".into(),
+                message: "Write the password that you sign in with now.".into(),
+            }]);
+            return Err(attempt.failed(failure(Some(&user), origin), refusal).await);
         }
         self.judge_new(&user, "new_password", new).await?;
         let hash = self.0.passwords.hash(new).await?;

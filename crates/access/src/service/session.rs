@@ -18,6 +18,8 @@ pub struct NewSession {
     pub principal: Principal,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
+    /// For the cookie by which the device is known from now on (LIMIT-8).
+    pub device: Secret,
 }
 
 /// How well somebody has proven who they are.
@@ -109,7 +111,14 @@ impl Access {
             return Err(self.failed(Some(user), origin).await);
         }
         let principal = Principal::of_session(user, &session, self.policy());
-        Ok(NewSession { cookie, principal, expires_at: session.expires_at })
+        let device = self.welcome(user, origin)?;
+        Ok(NewSession { cookie, principal, expires_at: session.expires_at, device })
+    }
+
+    /// The cookie by which the device is known from now on.
+    pub(crate) fn welcome(&self, user: &User, origin: &Origin) -> Result<Secret, Refusal> {
+        let entropy = &*self.0.world.entropy;
+        self.0.lockouts.devices.welcome(origin.device.as_ref(), user, self.now(), entropy).map_err(unrandom)
     }
 
     /// Ends the credential that the request came with: the session, or the token's whole family. It is

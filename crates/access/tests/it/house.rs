@@ -161,9 +161,15 @@ pub fn secret(text: &str) -> Secret {
 }
 
 pub fn origin() -> Origin {
+    from("192.0.2.7")
+}
+
+/// A request from that address.
+pub fn from(address: &str) -> Origin {
     Origin {
-        address: Some(ClientAddress::known("192.0.2.7".parse().unwrap())),
+        address: Some(ClientAddress::known(address.parse().unwrap())),
         agent: Some("test".into()),
         request_id: RequestId::parse("request-1"),
+        device: None,
     }
 }

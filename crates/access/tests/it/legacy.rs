@@ -34,7 +34,7 @@ async fn each_kind_signs_in_is_renewed_once_and_recorded() {
         ("algorithm = \"bcrypt\"", "$bcrypt-sha256$v=2,t=2b,r=12$", &HASHES[..1]),
         ("algorithm = \"pbkdf2-sha256\"", "$pbkdf2-sha256$600000$", &HASHES[..1]),
     ] {
-        let more = format!("[identify.passwords]\n{algorithm}");
+        let more = format!("[identify.lockout]\nenabled = false\n[identify.passwords]\n{algorithm}");
         let house = House::of(policy(&more, &[("AUTH_USERS", &auth_users())])).await;
         let stored =
             async |name: &str| house.store.user_by_login(name).await.unwrap().unwrap().password.unwrap();

@@ -8,6 +8,7 @@ mod house;
 mod keys;
 mod legacy;
 mod link;
+mod lockout;
 mod open;
 mod password;
 mod post;

@@ -81,6 +81,8 @@ impl Watch {
         self.course.refused = Some(refusal.denial);
         self.gate.parts().metrics.refused(refusal.denial);
         let name = match refusal.denial {
+            _ if let Some(alarm) = &refusal.alarm => alarm.event,
+            Denial::LockedOut => "locked_out",
             Denial::RateLimited => "rate_limited",
             Denial::SignInFailed => "sign_in_failed",
             // Somebody holds a token that its owner has used already: the one case that is worth waking up for.
@@ -89,7 +91,7 @@ impl Watch {
             }
             _ => "request_refused",
         };
-        self.event(name, refusal.denial, refusal.status(), &refusal.why);
+        self.event(name, refusal, refusal.status());
         let (id, code, why) = (self.course.id.as_str(), facts.code, refusal.why.as_ref());
         match facts.fault {
             Fault::Client => tracing::debug!(request_id = id, code, why, "refused"),
@@ -98,20 +100,23 @@ impl Watch {
         }
     }
 
-    fn event(&self, name: &'static str, denial: Denial, status: u16, why: &str) {
-        let (course, facts) = (&self.course, denial.facts());
+    fn event(&self, name: &'static str, refusal: &Refusal, status: u16) {
+        let (course, facts) = (&self.course, refusal.denial.facts());
         let mut event = SecurityEvent::new(self.gate.parts().world.now(), name)
             .with("request_id", course.id.as_str())
             .with("stage", facts.stage.name())
             .with("code", facts.code)
             .with("status", status)
-            .with("why", why)
+            .with("why", refusal.why.as_ref())
             .with("method", course.method.as_str())
             .with("route", self.route().map_or(Value::Null, |route| route.path.as_str().into()))
             .with("path", self.path())
             .with("ip", course.client.to_string());
         if let Some(principal) = &course.principal {
             event = event.with("user", principal.user().to_string());
+        }
+        for (key, value) in refusal.alarm.iter().flat_map(|alarm| &alarm.facts) {
+            event = event.with(key, value.as_str());
         }
         self.gate.parts().trail.event(&event);
     }
@@ -176,12 +181,8 @@ impl Watch {
             (Ending::Whole, _) | (_, Some(_)) => {}
             (Ending::Abandoned, None) => {
                 metrics.refused(Denial::Abandoned);
-                self.event(
-                    "request_abandoned",
-                    Denial::Abandoned,
-                    status,
-                    "the client left before the answer was whole",
-                );
+                let refusal = Refusal::new(Denial::Abandoned, "the client left before the answer was whole");
+                self.event("request_abandoned", &refusal, status);
             }
             (Ending::Ended, None) => {
                 metrics.refused(Denial::CredentialInvalid);
@@ -190,7 +191,8 @@ impl Watch {
             }
             (Ending::Broken, None) => {
                 metrics.refused(Denial::UpstreamInvalid);
-                self.event("answer_broken", Denial::UpstreamInvalid, status, "the answer broke off");
+                let refusal = Refusal::new(Denial::UpstreamInvalid, "the answer broke off");
+                self.event("answer_broken", &refusal, status);
             }
         }
         self.log(status, ending);

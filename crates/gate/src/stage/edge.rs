@@ -58,6 +58,7 @@ pub(crate) fn receive(gate: &Gate, request: &Request<Body>) -> Course {
         cors_origin: None,
         quota: None,
         principal: None,
+        device: None,
         forget_session: false,
         refused: None,
         took: None,

@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue, Request};
 use palisade_access::Access;
-use palisade_model::{Denial, Refusal, Token};
+use palisade_model::{Denial, Refusal, Secret, Token};
 use palisade_policy::section::authorize::Who;
 use palisade_policy::section::route::{Route, Service, Target};
 
@@ -32,6 +32,11 @@ pub(crate) async fn identify(
         Target::Service(Service::Health | Service::Keys | Service::Description | Service::Assets)
     ) {
         return Ok(());
+    }
+    if matches!(route.target, Target::Service(Service::Identity)) {
+        let name = &gate.policy().identify.lockout.device_cookie;
+        let (only, second) = first_two(values_of(request.headers(), name));
+        course.device = only.filter(|_| second.is_none()).map(Secret::new);
     }
     if let Some(token) = bearer(request.headers())? {
         if Access::looks_like_a_token(token) {

@@ -28,6 +28,47 @@ pub(super) const CONTROLS: &[Control] = &[
         probe: Probe::WithTheProver,
     },
     Control {
+        id: "identify.lockout",
+        title: "Guessing leads to a lockout",
+        stage: Stage::Identify,
+        keys: &[
+            "identify.lockout.attempts",
+            "identify.lockout.account_attempts",
+            "identify.lockout.window",
+            "identify.lockout.first",
+            "identify.lockout.cap",
+        ],
+        enforced_by: "crates/access/src/service/attempt.rs",
+        requirements: &["LIMIT-3", "LIMIT-8"],
+        references: &["ASVS V6.1.1", "ASVS V6.3.1"],
+        sentence: |policy| {
+            let lockout = &policy.identify.lockout;
+            format!(
+                "{} failures in {} lock an address out for {}, and each time for twice as long, up to {}; so do {} on one account, from any addresses, but never on a device that signed in to it before.",
+                lockout.attempts,
+                duration_text(lockout.window),
+                duration_text(lockout.first),
+                duration_text(lockout.cap),
+                lockout.account_attempts,
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.lockout_on",
+        title: "Lockouts are on in production",
+        stage: Stage::Identify,
+        keys: &["identify.lockout.enabled"],
+        enforced_by: "crates/policy/src/lint/production.rs",
+        requirements: &["LIMIT-7"],
+        references: &["ASVS V15.2.3"],
+        sentence: |policy| {
+            let state = if policy.identify.lockout.enabled { "on" } else { "off, for testing" };
+            format!("Lockouts are {state}; in production a policy that switches them off does not start.")
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
         id: "identify.passwords",
         title: "Passwords keep to rules",
         stage: Stage::Identify,

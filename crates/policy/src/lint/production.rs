@@ -7,6 +7,7 @@ use http::header::CONTENT_SECURITY_POLICY;
 use super::Lint;
 use crate::Code;
 use crate::diagnostic::Severity::{Error, Warning};
+use crate::read::quantity::duration_text;
 use crate::section::identify::Hashing;
 use crate::section::shield::{SameSite, Window, limits};
 use crate::section::store::Database;
@@ -43,6 +44,16 @@ fn switches(lint: &mut Lint<'_>) {
         )
         .because("passwords could be guessed without end")
         .write("write limits_enabled = true in [shield], or leave it out");
+    }
+    if !lint.policy.identify.lockout.enabled {
+        lint.say(
+            Error,
+            Code::LimitsOff,
+            "identify.lockout.enabled",
+            "lockouts are switched off in production",
+        )
+        .because("passwords could be guessed without end")
+        .write("write enabled = true in [identify.lockout], or leave it out");
     }
     if matches!(lint.policy.store.database, Database::Memory) {
         lint.say(
@@ -96,6 +107,19 @@ fn hosts(lint: &mut Lint<'_>) {
 
 /// Attempts to sign in, by the tightest window: a few hundred an hour are plenty for people.
 fn guessing(lint: &mut Lint<'_>) {
+    let lockout = &lint.policy.identify.lockout;
+    for (key, attempts) in [
+        ("identify.lockout.attempts", lockout.attempts),
+        ("identify.lockout.account_attempts", lockout.account_attempts),
+    ] {
+        let weak = attempts > 100 || lockout.window < Duration::from_secs(60);
+        if weak {
+            let message = format!("{attempts} failures in {} are let pass", duration_text(lockout.window));
+            lint.say(Warning, Code::LimitWeak, key, message)
+                .because("common passwords are found within thousands of attempts (ASVS 6.3.1)")
+                .write("write at most 100 failures, and a window of a minute at least");
+        }
+    }
     const PER_HOUR: u64 = 1_200;
     let Some(limit) = lint.policy.shield.limits.iter().find(|limit| limit.name == limits::LOGIN_NAME) else {
         return;

@@ -4,6 +4,7 @@ pub(crate) mod admin_tokens;
 pub(crate) mod api_keys;
 pub(crate) mod breakglass;
 pub(crate) mod guests;
+pub(crate) mod lockout;
 pub(crate) mod oidc;
 pub(crate) mod passwords;
 pub(crate) mod second_factor;
@@ -14,6 +15,7 @@ pub use admin_tokens::AdminTokens;
 pub use api_keys::ApiKeys;
 pub use breakglass::Breakglass;
 pub use guests::Guests;
+pub use lockout::Lockout;
 pub use oidc::{GOOGLE_ISSUER, Issuer, Provider};
 pub use passwords::{Hashing, Passwords};
 pub use second_factor::SecondFactor;
@@ -73,6 +75,7 @@ pub(crate) const SCOPES: &[Scope] = &[
         settings: &[&SECRET_KEY, &PREVIOUS_SECRET_KEYS, &AUTH_USERS, &HOME],
         tables: &[
             "sign_up",
+            "lockout",
             "passwords",
             "second_factor",
             "sessions",
@@ -113,6 +116,7 @@ pub(crate) fn read(
         verify: read_verify(reader, &sign_up, app, mail),
         default_roles,
         home: read_home(reader, &table),
+        lockout: lockout::read(reader, &table, app),
         passwords: passwords::read(reader, &table),
         second_factor: second_factor::read(reader, &table, roles),
         sessions: sessions::read(reader, &table, app),
@@ -192,6 +196,8 @@ pub struct Identify {
     pub default_roles: RoleSet,
     /// Where a browser goes after sign-in when it did not come from anywhere.
     pub home: String,
+    /// What failed attempts lead to (LIMIT-3).
+    pub lockout: Lockout,
     /// Password rules (ID-2) and hashing (ID-3).
     pub passwords: Passwords,
     /// Second factors, and proof anew (ID-17).

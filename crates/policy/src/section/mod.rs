@@ -25,6 +25,7 @@ pub const SCOPES: &[&[Scope]] = &[
     shield::cors::SCOPES,
     shield::limits::SCOPES,
     identify::SCOPES,
+    identify::lockout::SCOPES,
     identify::passwords::SCOPES,
     identify::second_factor::SCOPES,
     identify::sessions::SCOPES,

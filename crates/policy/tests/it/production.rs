@@ -93,6 +93,7 @@ fn an_exempt_route_takes_no_cookies() {
 #[test]
 fn limits_are_never_off() {
     guarded("", "[shield]\nlimits_enabled = false", Code::LimitsOff);
+    guarded("", "[identify.lockout]\nenabled = false", Code::LimitsOff);
     guarded("", "[shield]\nexempt = [\"0.0.0.0/1\"]", Code::LimitsOff);
     assert_eq!(errors(&altered("", "[shield]\nexempt = [\"10.0.0.0/8\"]")), []);
 }

@@ -74,6 +74,14 @@ const fn ticket_name(policy: &Policy) -> &'static str {
     if policy.identify.sessions.secure { "__Host-palisade_ticket" } else { "palisade_ticket" }
 }
 
+/// The cookie by which a device is known (LIMIT-8). It stays when its user signs out: that is what it is for.
+#[must_use]
+pub fn device(policy: &Policy, value: &str) -> Option<HeaderValue> {
+    /// Browsers keep no cookie for longer than 400 days (RFC 6265bis section 5.5); a year is what it counts for.
+    const LIFE: Duration = Duration::from_secs(365 * 86_400);
+    build(policy, &policy.identify.lockout.device_cookie, value, LIFE, true)
+}
+
 /// What takes Palisade's cookies back.
 pub fn cleared(policy: &Policy) -> impl Iterator<Item = HeaderValue> {
     [session(policy, "", Duration::ZERO), csrf(policy, "", Duration::ZERO)].into_iter().flatten()

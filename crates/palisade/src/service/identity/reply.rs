@@ -86,11 +86,12 @@ fn kept_by_nobody(status: u16, body: Body, kind: &'static str) -> Response<Body>
 pub(super) fn begin(desk: &Desk, session: &NewSession, mut response: Response<Body>) -> Response<Body> {
     let life = session.expires_at.since(desk.world.now());
     let double_submit = desk.access.csrf_cookie(&session.principal);
-    let both = [
+    let all = [
         cookies::session(&desk.policy, session.cookie.expose(), life),
         cookies::csrf(&desk.policy, &double_submit, life),
+        cookies::device(&desk.policy, session.device.expose()),
     ];
-    for cookie in both.into_iter().flatten() {
+    for cookie in all.into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
@@ -169,5 +170,8 @@ pub(super) fn destination<'a>(desk: &'a Desk, wish: Option<&'a str>) -> &'a str 
 
 /// Whether a person can put this right in the form, so that the form is the best answer.
 pub(super) fn correctable(refusal: &Refusal) -> bool {
-    matches!(refusal.denial, Denial::SignInFailed | Denial::InvalidInput | Denial::HashingBusy)
+    matches!(
+        refusal.denial,
+        Denial::SignInFailed | Denial::LockedOut | Denial::InvalidInput | Denial::HashingBusy
+    )
 }

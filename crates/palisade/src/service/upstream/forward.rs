@@ -150,6 +150,7 @@ mod tests {
             host: "app.example".to_owned(),
             route: 0,
             started: palisade_model::Timestamp::from_secs(0),
+            device: None,
             agent: None,
         };
         let told = |host: Option<&'static str>, own: Option<&'static str>| {

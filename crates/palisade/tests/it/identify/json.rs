@@ -257,7 +257,7 @@ async fn a_script_copies_the_readable_cookie_into_the_header_and_sign_out_takes_
     let body = json!({ "login": "eva", "password": PASSWORD, "session": true });
     let done = post(&mut client, "/api/v1/auth/login", &[("origin", &own)], &body).await;
     let set: Vec<_> = done.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
-    assert_eq!(set.len(), 2, "{set:?}");
+    assert_eq!(set.len(), 3, "session, double submit, device: {set:?}");
     let readable: Vec<_> = set.iter().filter(|line| !line.contains("HttpOnly")).collect();
     assert_eq!(readable.len(), 1, "{set:?}");
     let value = readable[0].strip_prefix("csrf_token=").unwrap().split_once(';').unwrap().0.to_owned();

@@ -1,0 +1,120 @@
+//! An attempt to prove who one is: counted before anything is verified (LIMIT-3).
+
+use std::time::Duration;
+
+use palisade_model::audit::Origin;
+use palisade_model::{Action, Alarm, AuditEvent, Denial, Refusal, Timestamp};
+use palisade_store::{Bucket, Standing};
+
+use crate::access::{Access, entry, unknowable, unrecorded};
+use crate::lockout::Subjects;
+
+/// When to come back while others' attempts are not decided.
+const SOON: Duration = Duration::from_secs(1);
+
+/// An attempt that has its place. Dropped without a word about its end, it counts as failed a minute later.
+pub(crate) struct Attempt {
+    access: Access,
+    /// Where it has a place.
+    buckets: Vec<Bucket>,
+    at: Timestamp,
+    barred: bool,
+    alarm: Option<Alarm>,
+}
+
+impl Access {
+    /// Takes a place for an attempt.
+    ///
+    /// # Errors
+    /// [`Denial::LockedOut`] for an address or a known device that failed too often; the store's failures.
+    pub(crate) async fn attempt(&self, subjects: Subjects<'_>, origin: &Origin) -> Result<Attempt, Refusal> {
+        let now = self.now();
+        let row = match subjects.named() {
+            Some(user) => entry(Action::LockoutBegan, "user", &user.id, user, origin),
+            None => AuditEvent::new(Action::LockoutBegan, "user", "unknown").from(origin),
+        };
+        let buckets = self.0.lockouts.buckets(&subjects, &row, origin, now);
+        if buckets.is_empty() {
+            return Ok(Attempt { access: self.clone(), buckets, at: now, barred: false, alarm: None });
+        }
+        let standings = self.store().reserve_attempt(buckets.clone(), now).await.map_err(unknowable)?;
+        let alarm = alarm(&buckets, &standings);
+        let both = || buckets.iter().zip(&standings);
+        if let Some((_, standing)) = both().find(|(bucket, at)| bucket.stops && **at != Standing::Free) {
+            let refusal = match standing {
+                Standing::Locked { until, .. } => {
+                    Refusal::new(Denial::LockedOut, "locked out").retry_after(until.since(now))
+                }
+                _ => Refusal::new(Denial::LockedOut, "others' attempts are not decided").retry_after(SOON),
+            };
+            return Err(refusal.alarming(alarm));
+        }
+        let free = both().filter(|(_, at)| **at == Standing::Free).map(|(bucket, _)| bucket.clone());
+        let free: Vec<Bucket> = free.collect();
+        let barred = free.len() < buckets.len();
+        Ok(Attempt { access: self.clone(), buckets: free, at: now, barred, alarm })
+    }
+}
+
+impl Attempt {
+    /// Whether the account is locked: then whatever is shown is wrong, and nobody may see a difference.
+    pub(crate) fn barred(&self) -> bool {
+        self.barred
+    }
+
+    /// It succeeded, and gives its places back. What failed before goes on counting against strangers: whoever
+    /// signs in to an account of their own does not get new attempts on others'. A known device begins anew.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) async fn succeeded(self) -> Result<(), Refusal> {
+        let device = self.buckets.len() == 1 && self.buckets.iter().all(|bucket| bucket.owner.is_some());
+        self.end(device).await
+    }
+
+    /// Nothing was verified: it counts for nothing.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub(crate) async fn withdrawn(self) -> Result<(), Refusal> {
+        self.end(false).await
+    }
+
+    async fn end(self, clear: bool) -> Result<(), Refusal> {
+        if self.buckets.is_empty() {
+            return Ok(());
+        }
+        let Self { access, buckets, at, .. } = self;
+        access.store().give_attempt_back(buckets, at, clear).await.map_err(unknowable)
+    }
+
+    /// It failed, as `row` tells. Gives `refusal`, which raises an alarm if this was one too many.
+    pub(crate) async fn failed(self, row: AuditEvent, refusal: Refusal) -> Refusal {
+        let Self { access, buckets, at, alarm: earlier, .. } = self;
+        let failed = access.store().fail_attempt(buckets.clone(), at, access.now(), vec![row]).await;
+        match failed {
+            Ok(standings) => refusal.alarming(earlier.or_else(|| alarm(&buckets, &standings))),
+            Err(error) => unrecorded(error),
+        }
+    }
+}
+
+/// What the events log says of lockouts that began just now.
+fn alarm(buckets: &[Bucket], standings: &[Standing]) -> Option<Alarm> {
+    let began = buckets.iter().zip(standings).filter_map(|(bucket, standing)| match standing {
+        Standing::Locked { until, began: true } => Some((bucket, *until)),
+        _ => None,
+    });
+    let mut facts: Vec<(&'static str, String)> = Vec::new();
+    for (bucket, until) in began {
+        facts.push(match bucket.row.entity_type {
+            "address" => ("address_locked_until", until.to_string()),
+            "device" => ("device_locked_until", until.to_string()),
+            _ => ("account_locked_until", until.to_string()),
+        });
+        if let Some(user) = bucket.row.user {
+            facts.push(("account", user.to_string()));
+        }
+    }
+    (!facts.is_empty()).then_some(Alarm { event: "lockout_began", facts })
+}
