@@ -187,7 +187,7 @@ impl Watch {
             (Ending::Ended, None) => {
                 metrics.refused(Denial::CredentialInvalid);
                 let why = "the credential ended while its answer was still running";
-                self.event("answer_ended", Denial::CredentialInvalid, status, why);
+                self.event("answer_ended", &Refusal::new(Denial::CredentialInvalid, why), status);
             }
             (Ending::Broken, None) => {
                 metrics.refused(Denial::UpstreamInvalid);
