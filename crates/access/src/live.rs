@@ -60,6 +60,9 @@ impl Live {
     /// Nothing that was read of this subject before now is believed any more. Call it after the store
     /// has committed the change, and before anybody is told that it was made.
     pub(crate) fn revoke(&self, subject: &Subject) {
+        if *subject == Subject::Everybody {
+            return self.revoke_all();
+        }
         let number = self.next();
         if let Some(mark) = self.mark_of(subject) {
             mark.fetch_max(number, Ordering::SeqCst);
@@ -94,8 +97,8 @@ impl Live {
             Subject::Session(id) => id.0,
             Subject::Family(id) => id.0,
             // No entry hangs on them alone: whoever changes them forgets everything.
-            Subject::SigningKeys => return None,
             Subject::Key(id) => id.0,
+            Subject::SigningKeys | Subject::Everybody => return None,
         };
         // The last bits of a UUIDv7 are random (RFC 9562 section 5.7): as good as a hash.
         self.marks.get(usize::try_from(id.as_u128() % MARKS as u128).unwrap_or(0))

@@ -87,6 +87,8 @@ actions! {
     TokenReused = "token.reused";
     /// Tokens were revoked.
     TokenRevoked = "token.revoked";
+    /// Every session and token of a user, a tenant or everybody was ended.
+    AccessRevoked = "access.revoked";
     /// A signing key was made because there was none.
     KeyMade = "key.made";
     /// A signing key was made that takes the place of the former ones.

@@ -21,6 +21,8 @@ pub enum Subject {
     SigningKeys,
     /// One opaque token.
     Key(KeyId),
+    /// Everybody: nothing that was read of anybody holds.
+    Everybody,
 }
 
 statements! {
@@ -39,6 +41,7 @@ pub(crate) fn push(queue: &mut Vec<Query>, mut seq: i64, now: Timestamp, subject
             Subject::User(id) => (0_i64, id.0),
             Subject::Session(id) => (1, id.0),
             Subject::Family(id) => (2, id.0),
+            Subject::Everybody => (8, Uuid::nil()),
             Subject::SigningKeys => (9, Uuid::nil()),
             Subject::Key(id) => (3, id.0),
         };
@@ -87,6 +90,7 @@ fn subject(row: &mut Row) -> Result<Subject, StoreError> {
         0 => Ok(Subject::User(UserId(id))),
         1 => Ok(Subject::Session(SessionId(id))),
         2 => Ok(Subject::Family(FamilyId(id))),
+        8 => Ok(Subject::Everybody),
         9 => Ok(Subject::SigningKeys),
         3 => Ok(Subject::Key(KeyId(id))),
         _ => Err(StoreError::Corrupt("an unknown kind in the feed")),

@@ -21,6 +21,7 @@ mod migrate;
 mod outbox;
 mod pending;
 mod refresh;
+mod revoke;
 mod session;
 mod signing;
 mod spent;
@@ -45,6 +46,7 @@ pub use lockout::{Bucket, LockoutRule, Standing};
 pub use outbox::{Allowance, Mail};
 pub use pending::Pending;
 pub use refresh::{RefreshToken, Rotation};
+pub use revoke::{Reach, Revoked};
 pub use session::{Renewal, Session, SessionKind};
 pub use signing::SigningKey;
 pub use user::User;
@@ -128,6 +130,7 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         identity::STATEMENTS,
         spent::STATEMENTS,
         refresh::STATEMENTS,
+        revoke::STATEMENTS,
         link::STATEMENTS,
         outbox::STATEMENTS,
         pending::STATEMENTS,

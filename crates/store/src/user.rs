@@ -48,6 +48,8 @@ statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM users u WHERE u.id = $1");
     BY_LOGIN = concat!("SELECT ", columns!(), " FROM logins l JOIN users u ON u.id = l.user_id WHERE l.login = $1");
     PAGE = concat!("SELECT ", columns!(), " FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2");
+    PAGE_OF = concat!("SELECT ", columns!(), " FROM users u WHERE u.id > $1 AND (u.tenant = $3 OR $3 IS NULL) \
+                       ORDER BY u.id LIMIT $2");
     COUNT = "SELECT COUNT(*) FROM users";
     CREATE = "INSERT INTO users (id, name, email, email_verified_at, tenant, roles, password, password_at, enabled, \
               created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -125,6 +127,22 @@ impl Store {
     pub async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
         let after = after.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
         let rows = self.db().list(PAGE.with(values![after, i64::from(limit.min(MOST))])).await?;
+        rows.into_iter().map(|mut row| User::read(&mut row)).collect()
+    }
+
+    /// The same, of one tenant if one is named.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn users_of(
+        &self,
+        tenant: Option<&TenantId>,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        let after = after.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
+        let values = values![after, i64::from(limit.min(MOST)), tenant];
+        let rows = self.db().list(PAGE_OF.with(values)).await?;
         rows.into_iter().map(|mut row| User::read(&mut row)).collect()
     }
 

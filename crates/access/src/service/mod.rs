@@ -11,6 +11,7 @@ pub(crate) mod identity;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod link;
+pub(crate) mod oversee;
 pub(crate) mod password;
 pub(crate) mod post;
 pub(crate) mod prove;

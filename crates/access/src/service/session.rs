@@ -148,8 +148,16 @@ impl Access {
     /// # Errors
     /// The store's failures.
     pub async fn sessions(&self, principal: &Principal) -> Result<Vec<Session>, Refusal> {
+        self.live_sessions(principal.user()).await
+    }
+
+    /// A user's live sessions.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn live_sessions(&self, user: UserId) -> Result<Vec<Session>, Refusal> {
         let now = self.now();
-        let mut sessions = self.store().sessions_of(principal.user()).await.map_err(unknowable)?;
+        let mut sessions = self.store().sessions_of(user).await.map_err(unknowable)?;
         sessions.retain(|session| self.0.sessions.lives(session, now));
         Ok(sessions)
     }

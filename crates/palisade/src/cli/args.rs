@@ -1,6 +1,7 @@
 //! What can be asked on the command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -37,6 +38,11 @@ pub(super) enum Command {
     /// Look after the audit trail
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
+    /// Look after the signing keys; works while the server runs
+    #[command(subcommand, arg_required_else_help = true)]
+    Keys(KeysCommand),
+    /// End every session, token and unused one-time link: of everybody, a tenant or a user
+    Revoke(Whose),
     /// Print the OpenAPI document of the JSON API
     Openapi,
     /// Print what makes a shell complete these commands
@@ -112,6 +118,19 @@ pub(super) enum UserCommand {
         #[arg(value_name = "ROLE", value_delimiter = ',')]
         roles: Vec<String>,
     },
+    /// List a user's live sessions
+    Sessions {
+        /// Name or e-mail
+        user: String,
+        /// How the list is printed
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Sign a user out everywhere: sessions, tokens and unused one-time links end at once
+    EndSessions {
+        /// Name or e-mail
+        user: String,
+    },
     /// Print a one-time link with which a user sets a new password
     Link {
         /// Name or e-mail
@@ -142,6 +161,58 @@ pub(super) struct NewUser {
     /// Read the password from standard input, for scripts: one line
     #[arg(long, conflicts_with = "link")]
     pub(super) password_stdin: bool,
+}
+
+/// `palisade keys`.
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// List the signing keys and when they sign, or stop being accepted
+    List {
+        /// How the list is printed
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Make a new key that takes the place of the present one; nobody is signed out
+    Rotate {
+        /// How long what the former key signed is accepted once the new one signs
+        #[arg(long, value_parser = palisade_policy::read::parse_duration, default_value = "24h", conflicts_with = "at_once")]
+        overlap: Duration,
+        /// Which key: that of access tokens, or that of assertions to the application
+        #[arg(long, value_enum, default_value_t = KeyPurpose::Tokens)]
+        purpose: KeyPurpose,
+        /// For a key that has leaked: sign with the new one at once, and refuse what the former ones signed
+        #[arg(long)]
+        at_once: bool,
+    },
+    /// End a key at once: what it signed is refused from now on
+    Retire {
+        /// The key's id, from the list
+        kid: String,
+    },
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum KeyPurpose {
+    /// Access tokens
+    Tokens,
+    /// Assertions to the application
+    Assertion,
+}
+
+/// `palisade revoke`.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Whose {
+    /// Of everybody
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Of the users of this tenant
+    #[arg(long)]
+    pub(super) tenant: Option<String>,
+    /// Of this user (name or e-mail)
+    #[arg(long)]
+    pub(super) user: Option<String>,
 }
 
 /// `palisade audit`.

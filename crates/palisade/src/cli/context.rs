@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use palisade_access::{Access, AccessError};
-use palisade_model::{Environment, World};
+use palisade_model::{Denial, Environment, Refusal, World};
 use palisade_policy::section::app::Deployment;
 use palisade_policy::section::store::Database;
 use palisade_policy::{Checked, Diagnostics, FILE, Policy};
-use palisade_store::{Location, Store, StoreError};
+use palisade_store::{Location, Store, StoreError, User};
 
 use super::dotenv;
 use super::failure::Failure;
+use super::terminal::visible;
 
 /// The variables of development, beside the policy.
 const DOTENV: &str = ".env";
@@ -144,5 +145,28 @@ pub(super) fn store_failure(error: StoreError) -> Failure {
             Failure::usage(&error).remedy("use the version of palisade that wrote it, or a newer one")
         }
         other => Failure::unknown(other),
+    }
+}
+
+/// The user with this name or e-mail.
+pub(super) async fn find(store: &Store, login: &str) -> Result<User, Failure> {
+    store.user_by_login(login).await.map_err(store_failure)?.ok_or_else(|| {
+        Failure::usage(format_args!("there is no user '{}'", visible(login)))
+            .remedy("'palisade user list' shows all of them")
+    })
+}
+
+/// What `access` refuses, in the words of a command line.
+pub(super) fn refusal_failure(refusal: Refusal) -> Failure {
+    if !refusal.fields.is_empty() {
+        let faults: Vec<String> =
+            refusal.fields.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
+        return Failure::usage(faults.join("\n  "));
+    }
+    match refusal.denial {
+        Denial::StoreUnavailable | Denial::AuditUnavailable | Denial::IdentityUnavailable => {
+            Failure::unknown(refusal.why)
+        }
+        _ => Failure::usage(refusal.why),
     }
 }

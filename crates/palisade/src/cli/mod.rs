@@ -10,6 +10,8 @@ mod context;
 mod dotenv;
 mod explain;
 mod failure;
+mod keys;
+mod revoke;
 mod serve;
 mod terminal;
 mod user;
@@ -48,6 +50,8 @@ fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Explain(question) => explain::run(&context()?, &question, terminal),
         Command::Check { format } => check::run(&context()?, format, terminal),
         Command::User(command) => user::run(&context()?, command, terminal),
+        Command::Keys(command) => keys::run(&context()?, command, terminal),
+        Command::Revoke(whose) => revoke::run(&context()?, &whose, terminal),
         Command::Openapi => {
             let (policy, _) = context()?.policy(terminal.colour_errors)?;
             line(format_args!("{:#}", description::document(&policy)));

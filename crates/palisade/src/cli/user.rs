@@ -5,14 +5,15 @@
 use palisade_access::{Access, NewUser as Wanted};
 use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
-use palisade_model::{Denial, Refusal, Secret, TenantId};
+use palisade_model::{Secret, TenantId};
 use palisade_policy::Policy;
-use palisade_store::{Store, User};
+use palisade_store::{Reach, Session, Store, User};
 use serde_json::{Value, json};
 
 use super::args::{Format, NewUser, UserCommand};
-use super::context::{self, Context, store_failure};
+use super::context::{self, Context, find, refusal_failure, store_failure};
 use super::failure::{Failure, Outcome};
+use super::revoke;
 use super::terminal::{Terminal, line, visible};
 
 /// How many users are read at a time.
@@ -32,6 +33,13 @@ pub(super) fn run(context: &Context, command: UserCommand, terminal: &Terminal) 
                 let store = context::open_store(&policy, &world, false).await?;
                 let user = find(&store, &user).await?;
                 show(&user, format, *terminal);
+                store.close().await;
+            }
+            UserCommand::Sessions { user, format } => {
+                let (access, store) = context::open_access(policy.clone(), world).await?;
+                let user = find(&store, &user).await?;
+                let live = access.live_sessions(user.id).await.map_err(refusal_failure)?;
+                sessions(&live, format, *terminal);
                 store.close().await;
             }
             changing => {
@@ -78,11 +86,22 @@ async fn change(office: &Office, command: UserCommand, terminal: Terminal) -> Re
             line(format_args!("{} has these roles now: {}.", visible(&user.name), named(&roles)));
             Ok(())
         }
+        UserCommand::EndSessions { user } => {
+            let user = find(store, &user).await?;
+            let ended =
+                access.revoke_access(&Reach::User(user.id), &origin).await.map_err(refusal_failure)?;
+            line(format_args!(
+                "{} is signed out everywhere: {}.",
+                visible(&user.name),
+                revoke::counted(&ended)
+            ));
+            Ok(())
+        }
         UserCommand::Link { user } => {
             let user = find(store, &user).await?;
             link(office, user.id, &user.name).await
         }
-        UserCommand::List { .. } | UserCommand::Show { .. } => Ok(()),
+        UserCommand::List { .. } | UserCommand::Show { .. } | UserCommand::Sessions { .. } => Ok(()),
     }
 }
 
@@ -144,11 +163,32 @@ fn ask(terminal: Terminal) -> Result<Secret, Failure> {
     Ok(first)
 }
 
-async fn find(store: &Store, login: &str) -> Result<User, Failure> {
-    store.user_by_login(login).await.map_err(store_failure)?.ok_or_else(|| {
-        Failure::usage(format_args!("there is no user '{}'", visible(login)))
-            .remedy("'palisade user list' shows all of them")
-    })
+fn sessions(sessions: &[Session], format: Format, terminal: Terminal) {
+    if format == Format::Json {
+        let list = sessions.iter().map(|session| {
+            json!({
+                "id": session.id.to_string(),
+                "created_at": session.created_at.to_string(),
+                "last_seen_at": session.last_seen.to_string(),
+                "expires_at": session.expires_at.to_string(),
+                "address": session.address,
+                "agent": session.agent,
+            })
+        });
+        line(format_args!("{:#}", list.collect::<Value>()));
+        return;
+    }
+    if sessions.is_empty() {
+        line("No session is live.");
+    }
+    for session in sessions {
+        line(format_args!("{}  last seen {}", terminal.bold(&session.id.to_string()), session.last_seen));
+        line(format_args!(
+            "  from {} with {}",
+            session.address.as_deref().unwrap_or("an unknown address"),
+            session.agent.as_deref().map_or_else(|| "an unknown agent".to_owned(), visible)
+        ));
+    }
 }
 
 fn known_roles(policy: &Policy, roles: &[String]) -> Result<(), Failure> {
@@ -259,19 +299,4 @@ fn as_json(user: &User) -> Value {
         "created_at": user.created_at.to_string(),
         "password_at": user.password_at.map(|at| at.to_string()),
     })
-}
-
-/// What `access` refuses, in the words of a command line.
-fn refusal_failure(refusal: Refusal) -> Failure {
-    if !refusal.fields.is_empty() {
-        let faults: Vec<String> =
-            refusal.fields.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
-        return Failure::usage(faults.join("\n  "));
-    }
-    match refusal.denial {
-        Denial::StoreUnavailable | Denial::AuditUnavailable | Denial::IdentityUnavailable => {
-            Failure::unknown(refusal.why)
-        }
-        _ => Failure::usage(refusal.why),
-    }
 }

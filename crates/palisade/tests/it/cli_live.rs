@@ -49,7 +49,7 @@ impl Server {
         Self { folder, child, address, link: link.trim().to_owned() }
     }
 
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
             .env_clear()
             .current_dir(self.folder.path())
@@ -60,7 +60,7 @@ impl Server {
     }
 
     /// Sets a password with a link and is signed in by it.
-    async fn sign_in(&self, link: &str) -> Client {
+    pub async fn sign_in(&self, link: &str) -> Client {
         let mut client = Client::new(self.address);
         let path = link.strip_prefix(&format!("http://{}", self.address)).expect("a link to this server");
         let own = format!("http://{}", self.address);

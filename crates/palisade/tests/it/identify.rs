@@ -2,6 +2,7 @@
 
 mod attempts;
 mod json;
+mod oversee;
 mod pages;
 
 use http::Method;

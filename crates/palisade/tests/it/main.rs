@@ -5,6 +5,7 @@ mod audit;
 mod authorize;
 mod browser;
 mod cli;
+mod cli_keys;
 mod cli_live;
 mod csrf;
 mod demo;

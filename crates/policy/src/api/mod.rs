@@ -6,6 +6,7 @@
 //! row adds an [`Operation`] to the file of its matter here.
 
 mod account;
+mod admin;
 mod auth;
 mod document;
 mod list;

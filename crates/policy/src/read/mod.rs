@@ -7,5 +7,6 @@ mod reader;
 pub(crate) mod secret;
 pub mod setting;
 
+pub use quantity::parse_duration;
 pub(crate) use reader::{Places, Reader, Table};
 pub use setting::{AnySetting, Scope, Setting, Shape};

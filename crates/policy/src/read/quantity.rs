@@ -44,6 +44,14 @@ fn duration(text: &str) -> Option<Duration> {
     (last != u64::MAX).then(|| Duration::from_millis(total))
 }
 
+/// A time as it is written in a policy, for whoever asks for one elsewhere.
+///
+/// # Errors
+/// What it should look like.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration(text).ok_or_else(|| format!("write {DURATION}"))
+}
+
 /// A time as a policy has it: `90m` is `1h30m`.
 #[must_use]
 pub(crate) fn duration_text(time: Duration) -> String {

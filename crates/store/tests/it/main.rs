@@ -15,6 +15,7 @@ mod factors;
 mod fixture;
 mod identities;
 mod limiter;
+mod revoke;
 mod server;
 mod sessions;
 mod signing;

@@ -9,6 +9,7 @@ mod device;
 mod intake;
 mod link;
 mod next;
+mod oversee;
 mod provider;
 mod reply;
 mod sessions;
@@ -65,6 +66,9 @@ pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
         .route("/api/v1/auth/csrf", get(sessions::csrf))
         .route("/api/v1/auth/sessions", get(sessions::list).delete(sessions::end_others))
         .route("/api/v1/auth/sessions/{id}", delete(sessions::end))
+        .route("/api/v1/admin/users", get(oversee::users))
+        .route("/api/v1/admin/users/{id}/sessions", get(oversee::list).delete(oversee::end_all))
+        .route("/api/v1/admin/users/{id}/sessions/{sid}", delete(oversee::end))
         .with_state(desk)
 }
 

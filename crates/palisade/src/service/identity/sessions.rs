@@ -8,6 +8,7 @@ use palisade_access::{Permit, Principal, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Denial;
 use palisade_model::id::SessionId;
+use palisade_store::Session;
 use serde_json::{Value, json};
 
 use super::{Answer, Desk, device, reply};
@@ -32,6 +33,11 @@ pub(super) async fn csrf(State(desk): State<Desk>, Allowed(permit): Allowed) -> 
 pub(super) async fn list(State(desk): State<Desk>, Allowed(permit): Allowed) -> Answer {
     let principal = somebody(&permit)?;
     let sessions = desk.access.sessions(principal).await?;
+    Ok(reply::json(200, &listed(&sessions, principal)))
+}
+
+/// Sessions as programs see them.
+pub(super) fn listed(sessions: &[Session], principal: &Principal) -> Value {
     let list: Vec<Value> = sessions
         .iter()
         .map(|session| {
@@ -47,7 +53,7 @@ pub(super) async fn list(State(desk): State<Desk>, Allowed(permit): Allowed) -> 
             })
         })
         .collect();
-    Ok(reply::json(200, &json!({ "sessions": list })))
+    json!({ "sessions": list })
 }
 
 /// Ends one session of one's own. Another's reads like one that is not there.

@@ -36,7 +36,7 @@ const GET: &[&str] = &["GET"];
 const POST: &[&str] = &["POST"];
 const DELETE: &[&str] = &["DELETE"];
 
-use Caller::{Public, SignedIn};
+use Caller::{Administrator, Public, SignedIn};
 use Counted::{Default as Usual, Nothing, SignIn};
 use CsrfRule::{Origin, Token};
 use Service::{Assets, Description, Health, Identity, Keys};
@@ -69,6 +69,9 @@ const ROWS: &[Own] = &[
     Own(GET, "/api/v1/auth/sessions", Identity, SignedIn, Token, Usual),
     Own(DELETE, "/api/v1/auth/sessions", Identity, SignedIn, Token, Usual),
     Own(DELETE, "/api/v1/auth/sessions/{id}", Identity, SignedIn, Token, Usual),
+    Own(GET, "/api/v1/admin/users", Identity, Administrator, Token, Usual),
+    Own(&["GET", "DELETE"], "/api/v1/admin/users/{id}/sessions", Identity, Administrator, Token, Usual),
+    Own(DELETE, "/api/v1/admin/users/{id}/sessions/{sid}", Identity, Administrator, Token, Usual),
     Own(GET, "/healthz", Health, Public, Token, Nothing),
     Own(GET, "/readyz", Health, Public, Token, Nothing),
     Own(GET, "/health", Health, Public, Token, Nothing),

@@ -1,0 +1,169 @@
+//! Administrators see and end what others have begun, and nobody else does.
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Client, Site, Upstream, public};
+
+async fn site() -> Site {
+    Site::open_to_all(&Upstream::plain().await).await
+}
+
+/// The headers that a script of the site sends.
+async fn armed(site: &Site, client: &mut Client) -> Vec<(&'static str, String)> {
+    let token = client.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    vec![("origin", format!("http://{}", site.address)), ("x-csrf-token", token)]
+}
+
+async fn delete(site: &Site, client: &mut Client, path: &str) -> crate::support::Answer {
+    let headers = armed(site, client).await;
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    client.send(Method::DELETE, path, &headers, "").await
+}
+
+async fn id_of(client: &mut Client) -> String {
+    client.get("/api/v1/auth/me").await.json()["id"].as_str().unwrap().to_owned()
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    answer["users"].as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect()
+}
+
+// proves: ID-8, AUD-1
+#[tokio::test]
+async fn an_administrator_lists_and_ends_anyones_sessions() {
+    let site = site().await;
+    let mut admin = site.signed_in("ada", "admin").await;
+    let mut eva = site.signed_in("eva", "user").await;
+    let id = id_of(&mut eva).await;
+    let found = admin.get("/api/v1/admin/users?login=eva").await.json();
+    assert_eq!((names(&found), &found["users"][0]["id"]), (vec!["eva"], &json!(id)));
+    assert!(!found.to_string().contains("password") && !found.to_string().contains("argon2"));
+
+    let path = format!("/api/v1/admin/users/{id}/sessions");
+    let list = admin.get(&path).await.json();
+    let sid = list["sessions"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(list["sessions"][0]["current"], false);
+    assert!(!list.to_string().contains(eva.cookies().split_once('=').unwrap().1), "no cookie is shown");
+
+    // Without the token against forged requests nothing ends.
+    let bare = admin.send(Method::DELETE, &format!("{path}/{sid}"), &[], "").await;
+    assert_eq!(bare.status, StatusCode::FORBIDDEN);
+    assert_eq!(eva.get("/api/v1/auth/me").await.status, StatusCode::OK);
+
+    let done = delete(&site, &mut admin, &format!("{path}/{sid}")).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{}", done.text());
+    assert_eq!(eva.get("/api/v1/auth/me").await.status, StatusCode::UNAUTHORIZED);
+    let again = delete(&site, &mut admin, &format!("{path}/{sid}")).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+    assert_eq!(admin.get("/api/v1/auth/me").await.status, StatusCode::OK, "nobody else is signed out");
+}
+
+// proves: ID-8, INC-2
+#[tokio::test]
+async fn somebody_is_signed_out_everywhere_with_their_tokens() {
+    let site = site().await;
+    let mut admin = site.signed_in("ada", "admin").await;
+    let mut eva = site.signed_in("eva", "user").await;
+    let id = id_of(&mut eva).await;
+    let login = json!({ "login": "eva", "password": crate::support::PASSWORD }).to_string();
+    let headers = [("content-type", "application/json")];
+    let tokens = site.client().send(Method::POST, "/api/v1/auth/login", &headers, &login).await.json();
+    let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+    let me = async || {
+        let headers = [("authorization", bearer.as_str())];
+        site.client().send(Method::GET, "/api/v1/auth/me", &headers, "").await.status
+    };
+    assert_eq!(me().await, StatusCode::OK);
+
+    let done = delete(&site, &mut admin, &format!("/api/v1/admin/users/{id}/sessions")).await;
+    assert_eq!(done.json(), json!({ "sessions": 1, "families": 1, "tokens": 0, "links": 0 }));
+    assert_eq!(me().await, StatusCode::UNAUTHORIZED);
+    assert_eq!(eva.get("/api/v1/auth/me").await.status, StatusCode::UNAUTHORIZED);
+    let refresh = json!({ "refresh_token": tokens["refresh_token"] }).to_string();
+    let refused = site.client().send(Method::POST, "/api/v1/auth/refresh", &headers, &refresh).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{}", refused.text());
+}
+
+// proves: ID-8, ACC-2
+#[tokio::test]
+async fn nobody_else_may() {
+    let site = site().await;
+    let mut eva = site.signed_in("eva", "user").await;
+    let mut otto = site.signed_in("otto", "user").await;
+    let id = id_of(&mut otto).await;
+    for path in ["/api/v1/admin/users".to_owned(), format!("/api/v1/admin/users/{id}/sessions")] {
+        assert_eq!(eva.get(&path).await.status, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(site.client().get(&path).await.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let refused = delete(&site, &mut eva, &format!("/api/v1/admin/users/{id}/sessions")).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(otto.get("/api/v1/auth/me").await.status, StatusCode::OK);
+}
+
+// proves: ID-8, ACC-3
+#[tokio::test]
+async fn an_administrator_of_a_tenant_meets_that_tenant_alone() {
+    let site = site().await;
+    let mut north = site.signed_in_at("nora", "admin", Some("north")).await;
+    let mut ours = site.signed_in_at("nils", "user", Some("north")).await;
+    let mut theirs = site.signed_in_at("sven", "user", Some("south")).await;
+    let mut root = site.signed_in("root", "admin").await;
+    let everybody = north.get("/api/v1/admin/users").await.json();
+    assert_eq!(names(&everybody), ["nora", "nils"]);
+    assert_eq!(names(&root.get("/api/v1/admin/users").await.json()).len(), 5, "with the first administrator");
+    for login in ["sven", "root", "nobody"] {
+        let found = north.get(&format!("/api/v1/admin/users?login={login}")).await.json();
+        assert_eq!(names(&found), Vec::<&str>::new(), "{login}");
+    }
+    let mut answers = Vec::new();
+    let nobody = "00000000-0000-7000-8000-000000000000".to_owned();
+    for id in [id_of(&mut theirs).await, id_of(&mut root).await, nobody] {
+        let path = format!("/api/v1/admin/users/{id}/sessions");
+        for mut answer in [north.get(&path).await.json(), delete(&site, &mut north, &path).await.json()] {
+            answer["request_id"] = Value::Null;
+            answers.push(answer);
+        }
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]) && answers[0]["status"] == 404, "{answers:?}");
+    for other in [&mut theirs, &mut root] {
+        assert_eq!(other.get("/api/v1/auth/me").await.status, StatusCode::OK);
+    }
+    let id = id_of(&mut ours).await;
+    let done = delete(&site, &mut north, &format!("/api/v1/admin/users/{id}/sessions")).await;
+    assert_eq!(done.status, StatusCode::OK);
+    assert_eq!(ours.get("/api/v1/auth/me").await.status, StatusCode::UNAUTHORIZED);
+}
+
+/// A policy whose newcomers have its highest role has no administrators: anybody who registers would be one.
+// proves: ID-8, ACC-1
+#[tokio::test]
+async fn where_newcomers_have_the_highest_role_nobody_administers() {
+    let upstream = Upstream::plain().await;
+    let policy = format!("[identify.sign_up]\nroles = [\"admin\"]\n{}", public(upstream.address));
+    let site = Site::start(&policy).await;
+    let mut ada = site.signed_in("ada", "admin").await;
+    assert_eq!(ada.get("/api/v1/admin/users").await.status, StatusCode::FORBIDDEN);
+}
+
+// proves: VAL-1
+#[tokio::test]
+async fn a_page_of_users_is_asked_for_properly_or_refused_by_field() {
+    let site = site().await;
+    let mut admin = site.signed_in("ada", "admin").await;
+    site.signed_in("eva", "user").await;
+    let first = admin.get("/api/v1/admin/users?limit=1").await.json();
+    let last = first["users"][0]["id"].as_str().unwrap();
+    let second = admin.get(&format!("/api/v1/admin/users?limit=1&after={last}")).await.json();
+    assert_eq!(
+        (names(&first), names(&second)),
+        (vec!["admin"], vec!["ada"]),
+        "the first administrator is there"
+    );
+    for (query, field) in
+        [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("after=x", "after")]
+    {
+        let refused = admin.get(&format!("/api/v1/admin/users?{query}")).await;
+        assert_eq!((refused.status.as_u16(), &refused.json()["errors"][0]["field"]), (422, &json!(field)));
+    }
+}
