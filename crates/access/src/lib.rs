@@ -35,6 +35,7 @@ pub use scope::Scopes;
 pub use service::administer::NewUser;
 pub use service::api_key::{KeyWish, MadeKey, NewKey};
 pub use service::authorize::Permit;
+pub use service::breakglass::{BREAKGLASS_SPENT, BreakglassReport};
 pub use service::enter::{Entered, HalfIn, Method};
 pub use service::keys::Turn;
 pub use service::post::Waiting;

@@ -46,6 +46,7 @@ struct Facts {
     factor_missing: bool,
     token: Option<TokenKind>,
     scopes: Option<Scopes>,
+    bounded: bool,
 }
 
 impl Facts {
@@ -72,6 +73,7 @@ impl Facts {
             factor_missing: false,
             token: None,
             scopes: None,
+            bounded: false,
         };
         facts.give(roles, policy);
         facts
@@ -120,6 +122,7 @@ impl Principal {
         facts.password_expires_at = None;
         facts.ends_at = token.expires_at;
         facts.token = Some(token.kind);
+        facts.bounded = scopes != Scopes::everything() || !token.networks.is_empty();
         facts.scopes = Some(scopes);
         if token.kind == TokenKind::User {
             facts.kind = SessionKind::Guest;
@@ -225,6 +228,11 @@ impl Principal {
         self.0.token
     }
 
+    /// Whether their token may do less than they may, or may not do it from everywhere.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.0.bounded
+    }
+
     /// Whether the credential may be used for this request at all: an opaque token has scopes (ID-16).
     #[must_use]
     pub fn reaches(&self, method: &http::Method, path: &str) -> bool {
@@ -277,6 +285,7 @@ impl Principal {
             factor_missing: false,
             token: None,
             scopes: None,
+            bounded: false,
         }))
     }
 }

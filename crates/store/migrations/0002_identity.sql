@@ -140,6 +140,12 @@ CREATE TABLE api_tokens (
     replaced_by BYTEA
 ) /*strict*/;
 CREATE INDEX api_tokens_user ON api_tokens (user_id);
+-- Which sessions a token began, so that they end with it.
+CREATE TABLE session_tokens (
+    session_id BYTEA PRIMARY KEY,
+    token_id BYTEA NOT NULL
+) /*strict*/;
+CREATE INDEX session_tokens_token ON session_tokens (token_id);
 CREATE INDEX api_tokens_used ON api_tokens (used_at) WHERE used_at IS NOT NULL;
 
 -- Signing keys, with overlap while they rotate.

@@ -3,6 +3,7 @@
 use palisade_model::id::{KeyId, UserId};
 use palisade_model::{AuditEvent, Timestamp};
 
+use crate::db::Tx;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first};
@@ -114,6 +115,11 @@ statements! {
                     AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = t.user_id AND s.expires_at > $1) \
                     ORDER BY t.id LIMIT 100");
     CLOSE = "UPDATE api_tokens SET enabled = 0 WHERE id = $1 AND used_at IS NOT NULL AND enabled = 1 RETURNING 1";
+    BEGAN = "INSERT INTO session_tokens (session_id, token_id) VALUES ($1, $2)";
+    END_BEGUN = "DELETE FROM sessions WHERE id IN (SELECT session_id FROM session_tokens WHERE token_id = $1) \
+                 RETURNING id";
+    PRUNE_BEGUN = "DELETE FROM session_tokens WHERE session_id IN (SELECT b.session_id FROM session_tokens b \
+                   WHERE NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = b.session_id) LIMIT 1000)";
     DISABLE_USER = "UPDATE users SET enabled = 0 WHERE id = $1 RETURNING 1";
 }
 
@@ -134,6 +140,19 @@ fn read(row: &mut Row) -> Result<ApiToken, StoreError> {
         used_at: row.read()?,
         replaced_by: row.read()?,
     })
+}
+
+/// Forgets by which token up to 1,000 sessions began that are over.
+pub(crate) fn prune() -> Query {
+    PRUNE_BEGUN.with([])
+}
+
+/// Ends the sessions that a token began.
+async fn end_begun(tx: &mut Tx<'_>, token: KeyId) -> Result<(), StoreError> {
+    for mut row in tx.rows(END_BEGUN.with(values![token])).await? {
+        tx.changed(Subject::Session(row.read()?));
+    }
+    Ok(())
 }
 
 fn create(token: &ApiToken) -> Query {
@@ -274,6 +293,7 @@ impl Store {
                 Box::pin(async move {
                     let changed = !tx.rows(change).await?.is_empty();
                     if changed {
+                        end_begun(tx, id).await?;
                         tx.changed(Subject::Key(id));
                         tx.record(audit);
                     }
@@ -298,7 +318,9 @@ impl Store {
                     let rows = tx.rows(REVOKE_ALL.with(values![user])).await?;
                     let ended = rows.len() as u64;
                     for mut row in rows {
-                        tx.changed(Subject::Key(row.read()?));
+                        let id = row.read()?;
+                        end_begun(tx, id).await?;
+                        tx.changed(Subject::Key(id));
                     }
                     if ended > 0 {
                         tx.record(audit);
@@ -333,6 +355,7 @@ impl Store {
                         return Ok(false);
                     }
                     tx.later(create(&successor));
+                    end_begun(tx, id).await?;
                     tx.changed(Subject::Key(id));
                     tx.record(audit);
                     Ok(true)
@@ -358,6 +381,36 @@ impl Store {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Begins a session for whoever shows this token, and it ends with the token. `false` when the token does not
+    /// count any more; the trail hears of it only when it does.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when its user is disabled.
+    pub async fn begin_by_token(
+        &self,
+        digest: &[u8; 32],
+        begun: &Session,
+        audit: Vec<AuditEvent>,
+    ) -> Result<bool, StoreError> {
+        let (begun, digest) = (begun.clone(), *digest);
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let live = LIVE.with(values![digest, begun.created_at]);
+                    let [found, live] = tx.all([user::look(begun.user), live]).await?;
+                    user::enabled(found)?;
+                    let Some(token) = first(live).map(|mut row| read(&mut row)).transpose()? else {
+                        return Ok(false);
+                    };
+                    tx.later(session::create(&begun));
+                    tx.later(BEGAN.with(values![begun.id, token.id]));
+                    tx.record(audit);
+                    Ok(true)
+                })
+            })
+            .await
     }
 
     /// Uses a breakglass token up and begins its session, in one transaction: of all who try, one gets it. Whether

@@ -7,8 +7,8 @@ use palisade_model::Timestamp;
 use crate::sql::{statements, values};
 use crate::value::first;
 use crate::{
-    Store, StoreError, counters, feed, identity, link, lockout, outbox, pending, refresh, session, signing,
-    spent,
+    Store, StoreError, api_token, counters, feed, identity, link, lockout, outbox, pending, refresh, session,
+    signing, spent,
 };
 
 /// How long the feed is kept: nodes ask every few hundred milliseconds, and trust nothing older than a second.
@@ -51,6 +51,7 @@ impl Store {
                     tx.later(spent::prune(now));
                     refresh::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(link::prune(now));
+                    tx.later(api_token::prune());
                     outbox::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(pending::prune(now));
                     tx.later(lockout::prune(now));

@@ -88,7 +88,7 @@ impl Access {
     /// # Errors
     /// [`Denial::CredentialInvalid`] when it is unknown, over, revoked, or shown from elsewhere;
     /// [`Denial::IdentityUnavailable`] when that cannot be known.
-    pub async fn key(&self, token: &str, client: ClientAddress) -> Result<Principal, Refusal> {
+    pub async fn api_key(&self, token: &str, client: ClientAddress) -> Result<Principal, Refusal> {
         let invalid = |why: &'static str| Refusal::new(Denial::CredentialInvalid, why);
         match opaque::judge(token) {
             Form::Ours(TokenKind::Breakglass, _) => Err(invalid("a breakglass token was shown as another")),
@@ -102,8 +102,8 @@ impl Access {
     /// from the environment, as far as the policy takes each.
     ///
     /// # Errors
-    /// As [`Access::key`].
-    pub async fn key_of_kind(
+    /// As [`Access::api_key`].
+    pub async fn api_key_of_kind(
         &self,
         token: &str,
         kind: TokenKind,
@@ -132,6 +132,17 @@ impl Access {
             TokenKind::User => policy.guests.imported,
             TokenKind::Key | TokenKind::Breakglass => false,
         }
+    }
+
+    /// Whether a token is remembered as a good one: then showing it is no guess.
+    #[must_use]
+    pub fn remembers(&self, token: &str, client: ClientAddress) -> bool {
+        let (now, parts) = (self.now(), &*self.0);
+        parts.live.trusted(now)
+            && matches!(
+                parts.opaque.hit(&opaque::digest(token), Some(client), now, &parts.live),
+                Some(Some(_))
+            )
     }
 
     async fn known_key(&self, digest: [u8; 32], client: ClientAddress) -> Result<Principal, Refusal> {

@@ -32,7 +32,7 @@ async fn made(house: &House, user: UserId, scopes: &str) -> MadeKey {
 }
 
 async fn denial(access: &Access, token: &str) -> Option<Denial> {
-    access.key(token, here()).await.err().map(|refusal| refusal.denial)
+    access.api_key(token, here()).await.err().map(|refusal| refusal.denial)
 }
 
 // proves: ID-16
@@ -42,7 +42,7 @@ async fn a_key_is_its_user_and_only_its_digest_is_kept() {
     let user = house.user("ann", &["user"]).await;
     let key = made(&house, user, "read").await;
     let text = key.token.expose();
-    let principal = house.access.key(text, here()).await.unwrap();
+    let principal = house.access.api_key(text, here()).await.unwrap();
     assert_eq!((principal.user(), principal.via()), (user, Via::Key(key.kept.id)));
     assert_eq!(principal.token(), Some(TokenKind::Key));
     assert_eq!(key.kept.digest, digest::sha256(&[text.as_bytes()]));
@@ -60,7 +60,7 @@ async fn a_key_does_what_its_user_may_and_its_scopes_hold() {
     let route = house.policy.routes.rows.iter().find(|row| row.path == "/work").unwrap();
     let asks = async |scopes: &str, method: &Method| {
         let key = made(&house, user, scopes).await;
-        let principal = house.access.key(key.token.expose(), here()).await.unwrap();
+        let principal = house.access.api_key(key.token.expose(), here()).await.unwrap();
         let answer = house.access.authorize(route, method, "/work", Some(&principal));
         answer.err().map(|refusal| refusal.denial)
     };
@@ -70,9 +70,9 @@ async fn a_key_does_what_its_user_may_and_its_scopes_hold() {
     assert_eq!(asks("write:/other", &Method::POST).await, Some(Denial::OutOfScope));
     // Fewer rights of the user are fewer rights of the key, from the next request on.
     let key = made(&house, user, "write").await;
-    house.access.key(key.token.expose(), here()).await.unwrap();
+    house.access.api_key(key.token.expose(), here()).await.unwrap();
     house.access.set_roles(user, &["user".into()], None, &origin()).await.unwrap();
-    let principal = house.access.key(key.token.expose(), here()).await.unwrap();
+    let principal = house.access.api_key(key.token.expose(), here()).await.unwrap();
     let answer = house.access.authorize(route, &Method::POST, "/work", Some(&principal));
     assert_eq!(answer.unwrap_err().denial, Denial::Forbidden);
 }
@@ -88,8 +88,8 @@ async fn what_is_ended_is_refused_at_once_here_and_on_other_nodes() {
         let key = made(&house, user, "read").await;
         let (text, id) = (key.token.expose(), key.kept.id);
         for access in [&house.access, &there] {
-            access.key(text, here()).await.unwrap();
-            access.key(text, here()).await.unwrap();
+            access.api_key(text, here()).await.unwrap();
+            access.api_key(text, here()).await.unwrap();
         }
         match ending {
             "disable" => assert!(house.access.set_api_key_enabled(id, false, None, &origin()).await.unwrap()),
@@ -117,7 +117,7 @@ async fn a_key_ends_in_time_and_in_place() {
     let key = house.access.make_api_key(wish, None, &origin()).await.unwrap();
     let text = key.token.expose();
     for run in ["from the store", "from the cache"] {
-        let from = async |address: ClientAddress| house.access.key(text, address).await.is_ok();
+        let from = async |address: ClientAddress| house.access.api_key(text, address).await.is_ok();
         assert!(from(here()).await, "{run}");
         assert!(from(ClientAddress::known("2001:db8::1".parse().unwrap())).await, "{run}");
         assert!(!from(ClientAddress::known("198.51.100.1".parse().unwrap())).await, "{run}");
@@ -146,11 +146,11 @@ async fn rotation_lets_both_live_for_the_overlap_and_happens_once() {
     let next = rotate().await.unwrap();
     assert!(rotate().await.is_none(), "rotated twice");
     assert_eq!(next.kept.expires_at, Some(house.world.now().plus(DAY * 30)));
-    assert!(house.access.key(old.token.expose(), here()).await.is_ok());
-    assert!(house.access.key(next.token.expose(), here()).await.is_ok());
+    assert!(house.access.api_key(old.token.expose(), here()).await.is_ok());
+    assert!(house.access.api_key(next.token.expose(), here()).await.is_ok());
     house.clock.advance(Duration::from_secs(3600));
     assert_eq!(denial(&house.access, old.token.expose()).await, Some(Denial::CredentialInvalid));
-    assert!(house.access.key(next.token.expose(), here()).await.is_ok());
+    assert!(house.access.api_key(next.token.expose(), here()).await.is_ok());
 }
 
 // proves: ID-16
@@ -180,12 +180,12 @@ async fn a_token_of_another_system_counts_where_the_policy_says_so() {
     let wish = || new(user, TokenKind::Admin, "write");
     assert!(house.access.import_api_key(digest, wish(), true, &origin()).await.unwrap().is_some());
     assert!(house.access.import_api_key(digest, wish(), true, &origin()).await.unwrap().is_none(), "twice");
-    let principal = house.access.key_of_kind(theirs, TokenKind::Admin, here()).await.unwrap();
+    let principal = house.access.api_key_of_kind(theirs, TokenKind::Admin, here()).await.unwrap();
     assert_eq!(principal.token(), Some(TokenKind::Admin));
-    assert!(house.access.key(theirs, here()).await.is_err(), "as a bearer token");
-    assert!(house.access.key_of_kind(theirs, TokenKind::User, here()).await.is_err(), "as a user token");
+    assert!(house.access.api_key(theirs, here()).await.is_err(), "as a bearer token");
+    assert!(house.access.api_key_of_kind(theirs, TokenKind::User, here()).await.is_err(), "as a user token");
     let strict = house.reopen(policy(LIGHT, &[]).into()).await.unwrap();
-    assert!(strict.key_of_kind(theirs, TokenKind::Admin, here()).await.is_err(), "not taken here");
+    assert!(strict.api_key_of_kind(theirs, TokenKind::Admin, here()).await.is_err(), "not taken here");
 }
 
 // proves: ID-12
@@ -195,12 +195,12 @@ async fn the_shared_token_acts_as_its_user_and_ends_with_them() {
     let more =
         format!("{LIGHT}\n[identify.admin_tokens]\nlegacy = \"env:ADMIN_TOKEN\"\nlegacy_user = \"ann\"");
     let house = House::of(policy(&more, &[("ADMIN_TOKEN", token)])).await;
-    let shown = async |text: &str| house.access.key_of_kind(text, TokenKind::Admin, here()).await;
+    let shown = async |text: &str| house.access.api_key_of_kind(text, TokenKind::Admin, here()).await;
     assert!(shown(token).await.is_err(), "there is no such user yet");
     let user = house.user("ann", &["admin"]).await;
     assert_eq!(shown(token).await.unwrap().user(), user);
     assert!(shown(&token[1..]).await.is_err());
-    assert!(house.access.key(token, here()).await.is_err(), "as a bearer token");
+    assert!(house.access.api_key(token, here()).await.is_err(), "as a bearer token");
     house.access.disable(user, None, &origin()).await.unwrap();
     assert!(shown(token).await.is_err());
 }
@@ -234,7 +234,7 @@ async fn users_make_keys_for_themselves_within_the_policys_bounds() {
     house.clock.advance(Duration::from_secs(3600));
     assert_eq!(make(wish("late", DAY)).await.unwrap_err().denial, Denial::ProofNeeded);
     // A key is no way to make another, and none to end somebody's.
-    let by_key = house.access.key(key.token.expose(), here()).await.unwrap();
+    let by_key = house.access.api_key(key.token.expose(), here()).await.unwrap();
     let refused = house.access.make_own_api_key(&by_key, wish("d", DAY), &origin()).await.unwrap_err();
     assert_eq!(refused.denial, Denial::Forbidden);
     let eve = house.user("eve", &["user"]).await;
@@ -247,7 +247,7 @@ async fn users_make_keys_for_themselves_within_the_policys_bounds() {
             .unwrap()
             .is_none()
     );
-    assert!(house.access.key(key.token.expose(), here()).await.is_ok());
+    assert!(house.access.api_key(key.token.expose(), here()).await.is_ok());
     let digest = key.kept.digest;
     let again = house.store.create_api_token(&key.kept, None, Vec::new()).await;
     assert!(matches!(again, Err(StoreError::Taken { what: "digest" })), "{digest:?} {again:?}");

@@ -3,6 +3,7 @@
 
 mod api_key;
 mod authorize;
+mod breakglass;
 mod csrf;
 mod house;
 mod keys;

@@ -40,7 +40,7 @@ pub(crate) async fn identify(
     }
     if let Some(token) = bearer(request.headers())? {
         if Access::looks_like_a_token(token) {
-            course.principal = Some(gate.parts().access.key(token, course.client).await?);
+            course.principal = Some(gate.parts().access.api_key(token, course.client).await?);
             request.headers_mut().remove(AUTHORIZATION);
             return Ok(());
         }

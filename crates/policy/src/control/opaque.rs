@@ -72,7 +72,7 @@ pub(super) const CONTROLS: &[Control] = &[
         title: "The way in for emergencies works once, and everything done by it is told",
         stage: Stage::Identify,
         keys: &["identify.breakglass.session"],
-        enforced_by: "crates/access/src/service/api_key.rs",
+        enforced_by: "crates/access/src/service/breakglass.rs",
         requirements: &["ID-13"],
         references: &["ASVS V16.3.3"],
         sentence: |policy| {
@@ -95,7 +95,7 @@ pub(super) const CONTROLS: &[Control] = &[
             "identify.guests.dangerous_query",
             "identify.guests.imported",
         ],
-        enforced_by: "crates/access/src/service/api_key.rs",
+        enforced_by: "crates/access/src/service/guest.rs",
         requirements: &["ID-14"],
         references: &["ASVS V14.2.1"],
         sentence: |policy| {

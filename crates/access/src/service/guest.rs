@@ -1,0 +1,101 @@
+//! Visitors with a user token and no password (ID-14).
+
+use data_encoding::BASE32_NOPAD;
+use palisade_model::audit::Origin;
+use palisade_model::id::SessionId;
+use palisade_model::{Action, ClientAddress, Denial, Refusal, Timestamp, Token};
+use palisade_store::{Session, SessionKind, TokenKind, User};
+
+use crate::access::{Access, entry, unchanged, unknowable, unrandom};
+use crate::principal::Principal;
+use crate::scope::Scopes;
+use crate::service::api_key::{MadeKey, NewKey};
+use crate::service::session::NewSession;
+use crate::token::opaque;
+
+impl Access {
+    /// A user without a name or a password, and the token that is all they have. Shown this once.
+    ///
+    /// # Errors
+    /// [`Denial::SignUpClosed`] where the policy gives none; the store's failures.
+    pub async fn register_guest(&self, origin: &Origin) -> Result<MadeKey, Refusal> {
+        let policy = &self.policy().identify.guests;
+        if !policy.open {
+            return Err(Refusal::new(Denial::SignUpClosed, "the policy gives no user tokens"));
+        }
+        let (now, entropy) = (self.now(), &*self.0.world.entropy);
+        let mut random = [0_u8; 10];
+        entropy.fill(&mut random).map_err(unrandom)?;
+        let user = User {
+            id: self.new_user_id().map_err(unrandom)?,
+            name: format!("guest-{}", BASE32_NOPAD.encode(&random).to_lowercase()),
+            email: None,
+            email_verified_at: None,
+            tenant: None,
+            roles: self.policy().roles.names_of(policy.roles).map(str::to_owned).collect(),
+            password: None,
+            password_at: None,
+            enabled: true,
+            created_at: now,
+        };
+        let row = entry(Action::UserCreated, "user", &user.id, &user, origin);
+        self.store().create_user(&user, vec![row]).await.map_err(unchanged)?;
+        let new = NewKey {
+            kind: TokenKind::User,
+            user: user.id,
+            name: "user token".to_owned(),
+            scopes: Scopes::everything(),
+            networks: Vec::new(),
+            expires_at: Some(now.plus(policy.life)),
+        };
+        self.make_api_key(new, Some(user.id), origin).await
+    }
+
+    /// A session for whoever shows an administrator's or a user token, so that its text can leave the address bar
+    /// (ID-12, ID-14). It lives as long as other sessions do, and ends with the token. Nothing was proven in it that a
+    /// sensitive action could rest on.
+    ///
+    /// # Errors
+    /// As [`Access::api_key_of_kind`]; [`Denial::CredentialInvalid`] for a token that has scopes or networks, which a
+    /// session has not; the shared token from the environment is not kept and cannot be exchanged either; the store's
+    /// failures.
+    pub async fn exchange_token(
+        &self,
+        token: &str,
+        kind: TokenKind,
+        client: ClientAddress,
+        origin: &Origin,
+    ) -> Result<NewSession, Refusal> {
+        let shown = self.api_key_of_kind(token, kind, client).await?;
+        let invalid = || Refusal::new(Denial::CredentialInvalid, "the token cannot become a session");
+        if shown.is_bounded() {
+            return Err(invalid());
+        }
+        let user = self.store().user(shown.user()).await.map_err(unknowable)?.ok_or_else(invalid)?;
+        let (now, entropy) = (self.now(), &*self.0.world.entropy);
+        let cookie = Token::generate(entropy).map_err(unrandom)?;
+        let id = SessionId::generate(now, entropy).map_err(unrandom)?;
+        let end = now.plus(self.policy().identify.sessions.absolute);
+        let session = Session {
+            id,
+            digest: cookie.digest(),
+            user: user.id,
+            created_at: now,
+            last_seen: now,
+            expires_at: shown.ends_at().map_or(end, |at| at.min(end)),
+            kind: SessionKind::Guest,
+            proven_at: Timestamp::from_micros(0),
+            strong: false,
+            address: origin.address.map(|address| address.to_string()),
+            agent: origin.agent.clone(),
+        };
+        let row = entry(Action::SignedIn, "session", &id, &user, origin).change("with", (), "token");
+        let digest = opaque::digest(token);
+        if !self.store().begin_by_token(&digest, &session, vec![row]).await.map_err(unchanged)? {
+            return Err(invalid());
+        }
+        let principal = Principal::of_session(&user, &session, self.policy());
+        let device = self.welcome(&user, origin)?;
+        Ok(NewSession { cookie, principal, expires_at: session.expires_at, device })
+    }
+}
