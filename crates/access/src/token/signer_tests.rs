@@ -155,9 +155,24 @@ fn claims_that_are_not_for_us_now_are_refused_under_a_good_signature() {
 #[test]
 fn the_header_chooses_nothing() {
     type Bend = fn(&mut Value, &mut Value);
-    let bends: [(&str, Bend); 9] = [
+    let bends: [(&str, Bend); 24] = [
         ("none", |h, _| h["alg"] = json!("none")),
         ("None", |h, _| h["alg"] = json!("None")),
+        ("NONE", |h, _| h["alg"] = json!("NONE")),
+        ("nOnE", |h, _| h["alg"] = json!("nOnE")),
+        ("none and a blank", |h, _| h["alg"] = json!("none ")),
+        ("nothing", |h, _| h["alg"] = json!("")),
+        ("null", |h, _| h["alg"] = Value::Null),
+        ("no algorithm", |h, _| drop(h.as_object_mut().unwrap().remove("alg"))),
+        ("several", |h, _| h["alg"] = json!(["HS256", "ES256", "EdDSA"])),
+        ("a path as the key", |h, _| h["kid"] = json!("/dev/null")),
+        ("SQL as the key", |h, _| h["kid"] = json!("x' UNION SELECT 'secret' --")),
+        ("certificates", |h, _| h["x5c"] = json!(["MIIB"])),
+        ("certificates elsewhere", |h, _| h["x5u"] = json!("https://evil.example/x5u")),
+        ("a payload in the clear", |h, _| h["b64"] = json!(false)),
+        ("compressed", |h, _| h["zip"] = json!("DEF")),
+        ("another content type", |h, _| h["cty"] = json!("JWT")),
+        ("anything else", |h, _| h["admin"] = json!(true)),
         ("another of the family", |h, _| h["alg"] = json!("HS512")),
         ("another family", |h, _| h["alg"] = json!("RS256")),
         ("another key", |h, _| h["kid"] = json!("../../dev/null")),
