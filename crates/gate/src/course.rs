@@ -37,6 +37,10 @@ pub(crate) struct Course {
     pub(crate) cors_origin: Option<HeaderValue>,
     /// What is left of the tightest limit.
     pub(crate) quota: Option<Quota>,
+    /// It counted against the default limit by address.
+    pub(crate) counted: bool,
+    /// It is answered as if nothing were at its address.
+    pub(crate) nowhere: bool,
     pub(crate) principal: Option<Principal>,
     /// The cookie of a device that signed in before, where the identity service answers.
     pub(crate) device: Option<Secret>,

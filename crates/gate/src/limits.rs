@@ -8,7 +8,7 @@ use http::HeaderValue;
 use palisade_model::{ClientAddress, Timestamp, digest};
 use palisade_policy::Policy;
 use palisade_policy::section::route::Route;
-use palisade_policy::section::shield::Limit;
+use palisade_policy::section::shield::{DEFAULT_NAME, Limit};
 
 /// What is left of a limit's window.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Quota {
 pub(crate) struct Limits {
     /// Keys of counters outlive a restart; hashed with this, they tell nothing of whom they count.
     salt: [u8; 32],
+    /// The limit of routes that name none, and of addresses without a route.
+    pub(crate) default: Option<usize>,
     /// By index of the limit: its windows as the limiter takes them.
     windows: Vec<Vec<(u32, Duration)>>,
     /// The names of these windows.
@@ -45,6 +47,7 @@ impl Limits {
         };
         Self {
             salt: digest::hmac_sha256(secret.as_bytes(), &[b"palisade limit keys"]),
+            default: limits.iter().position(|limit| limit.name == DEFAULT_NAME),
             windows: limits
                 .iter()
                 .map(|limit| limit.windows.iter().map(|w| (w.count, w.per)).collect())

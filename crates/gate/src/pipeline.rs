@@ -48,6 +48,7 @@ impl Gate {
         .await;
         let mut response = outcome.unwrap_or_else(|refusal| {
             let refusal = authorize::hide(self, &watch.course, refusal);
+            let refusal = limit::nowhere(self, &mut watch.course, refusal);
             watch.refused(&refusal);
             refuse::answer(&refusal, &watch.course.id, &watch.course.manner)
         });

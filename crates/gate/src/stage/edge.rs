@@ -57,6 +57,8 @@ pub(crate) fn receive(gate: &Gate, request: &Request<Body>) -> Course {
         gauge: None,
         cors_origin: None,
         quota: None,
+        counted: false,
+        nowhere: false,
         principal: None,
         device: None,
         forget_session: false,

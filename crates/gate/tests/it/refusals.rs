@@ -162,6 +162,42 @@ async fn no_stage_betrays_a_hidden_route() {
     refused(&house, from(Ask::post("/vault")), 403, "csrf.token").await;
 }
 
+// A scanner's 404s count like everything else; whoever goes on gets 429 wherever it looks, and what is hidden counts
+// and answers like what is not there.
+// proves: LIMIT-1, ACC-2
+#[tokio::test]
+async fn looking_for_what_is_not_there_is_limited_and_does_not_betray_what_is_hidden() {
+    for (own, hidden) in [("", "/vault"), ("limits = [\"few\"]\n", "/vault"), ("", "/nothing/else")] {
+        let house = House::of(&format!(
+            "[[route]]\npath = \"/vault\"\nto = \"upstream:app\"\nallow = \"admin\"\nhide = true\n{own}\
+             [[route]]\npath = \"/get\"\nto = \"upstream:app\"\nallow = \"public\"\nmethods = [\"GET\"]\n\
+             [shield.limits]\ndefault = \"4/minute\"\nfew = \"1/minute\"\n"
+        ))
+        .await;
+        let user = house.sign_in("ann", &["user"], None).await;
+        refused(&house, Ask::get("/nothing"), 404, "edge.route").await;
+        refused(&house, Ask::get(hidden), 404, "edge.route").await;
+        refused(&house, Ask::get(hidden).signed_in(&user), 404, "edge.route").await;
+        refused(&house, Ask::post("/get"), 405, "edge.method").await;
+        let nothing = refused(&house, Ask::get("/nothing"), 429, "shield.limit").await;
+        let got = refused(&house, Ask::get(hidden).signed_in(&user), 429, "shield.limit").await;
+        let told = |got: &Got| {
+            let mut told: Vec<_> =
+                got.parts.headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+            told.retain(|(name, _)| name != "x-request-id");
+            told.sort_by(|one, other| one.0.cmp(&other.0));
+            told
+        };
+        assert_eq!(told(&got), told(&nothing), "{own}{hidden}");
+        refused(&house, Ask::get("/get"), 429, "shield.limit").await;
+        assert_eq!(house.hits(), 0);
+        let elsewhere = Ask::get("/nothing").from("198.51.100.9");
+        refused(&house, elsewhere, 404, "edge.route").await;
+        house.pass(61);
+        refused(&house, Ask::get("/nothing"), 404, "edge.route").await;
+    }
+}
+
 // proves: EDGE-5
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_by_its_length_or_cut_off() {

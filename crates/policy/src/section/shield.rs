@@ -11,6 +11,7 @@ use super::app::App;
 pub use crate::read::quantity::Window;
 use crate::read::setting::Variable;
 use crate::read::{Reader, Scope, Setting, Shape, Table};
+pub use limits::DEFAULT_NAME;
 
 const LIMITS_ENABLED: Setting<bool> = Setting::new(
     "shield.limits_enabled",

@@ -33,10 +33,31 @@ pub(crate) fn by_address(gate: &Gate, course: &mut Course, route: &Route) -> Res
     if !counts(gate, course) {
         return Ok(());
     }
-    let keys = of_route(gate, route)
+    let keys: Vec<_> = of_route(gate, route)
         .filter(|(_, limit)| limit.by == LimitBy::Address)
-        .map(|(index, limit)| (index, gate.limits().address_key(limit, course.client)));
-    hit(gate, course, &keys.collect::<Vec<_>>())
+        .map(|(index, limit)| (index, gate.limits().address_key(limit, course.client)))
+        .collect();
+    hit(gate, course, &keys)?;
+    course.counted = keys.iter().any(|(index, _)| Some(*index) == gate.limits().default);
+    Ok(())
+}
+
+/// Counts a request for what is not there, or seems not to be, against the default limit by address: whoever looks for
+/// what there might be is slowed down like everybody else. What is hidden counts no more and no less than what is not
+/// there, and shows as little (ACC-2).
+///
+/// The refusal as it was, or `RateLimited` in its place.
+pub(crate) fn nowhere(gate: &Gate, course: &mut Course, refusal: Refusal) -> Refusal {
+    let unrouted = matches!(refusal.denial, Denial::RouteUnknown | Denial::MethodNotAllowed);
+    if !(refusal.denial == Denial::Hidden || unrouted && course.route.is_none()) {
+        return refusal;
+    }
+    course.nowhere = true;
+    let default = gate.limits().default.filter(|_| !course.counted && counts(gate, course));
+    let limit = default.and_then(|index| Some((index, gate.policy().shield.limits.get(index)?)));
+    let Some((index, limit)) = limit else { return refusal };
+    let key = gate.limits().address_key(limit, course.client);
+    hit(gate, course, &[(index, key)]).err().unwrap_or(refusal)
 }
 
 /// Counts it against the limits by user, tenant, credential and field.
@@ -52,7 +73,7 @@ pub(crate) async fn by_principal(
     if !counts(gate, course) {
         return Ok(());
     }
-    let mut keys = Vec::new();
+    let (mut keys, mut by_default) = (Vec::new(), false);
     for (index, limit) in of_route(gate, route) {
         let principal = course.principal.as_ref();
         let key = match &limit.by {
@@ -70,9 +91,12 @@ pub(crate) async fn by_principal(
                 .await?
                 .map(|value| gate.limits().key(limit, b"field", value.trim().to_lowercase().as_bytes())),
         };
+        by_default |= key.is_none() && Some(index) == gate.limits().default;
         keys.push((index, key.unwrap_or_else(|| gate.limits().address_key(limit, course.client))));
     }
-    hit(gate, course, &keys)
+    hit(gate, course, &keys)?;
+    course.counted |= by_default;
+    Ok(())
 }
 
 /// Whether requests from there are counted at all. A network is only exempt where the sender is known to be in it.

@@ -93,7 +93,7 @@ pub(crate) fn seal<B>(gate: &Gate, course: &Course, response: &mut Response<B>) 
         headers.insert(REQUEST_ID, id);
     }
     // What is hidden must not show itself by the headers of its route (ACC-2).
-    let hidden = course.refused == Some(Denial::Hidden);
+    let hidden = course.nowhere || course.refused == Some(Denial::Hidden);
     let route = course.route.filter(|_| !hidden);
     if let Some(route) = route.and_then(|index| gate.policy().routes.rows.get(index)) {
         cors::write(gate, course, route, headers);

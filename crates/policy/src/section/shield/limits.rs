@@ -20,7 +20,7 @@ const LIMIT: Setting<LimitRule> = Setting::optional(
 const DEFAULT: Setting<LimitRule> = Setting::new(
     "shield.limits.default",
     "600/minute",
-    "What counts on routes that name no limit of their own, by address.",
+    "What counts on routes that name no limit of their own, by address. So do addresses without a route.",
 )
 .or_from(&[Variable { name: "RATE_LIMIT_PER_MINUTE", form: Form::PerMinute }]);
 
@@ -37,7 +37,7 @@ pub(crate) const SCOPES: &[Scope] = &[Scope {
 }];
 
 /// The name of the limit of routes that name none.
-pub(crate) const DEFAULT_NAME: &str = "default";
+pub const DEFAULT_NAME: &str = "default";
 /// The name of the limit of both ways to sign in.
 pub(crate) const LOGIN_NAME: &str = "login";
 
