@@ -29,9 +29,17 @@ impl Access {
             }
         }
         for (name, hash) in &self.policy().identify.auth_users {
-            if self.store().user_by_login(name).await?.is_none() {
-                let roles = self.default_roles();
-                self.import(name, Some(hash.expose().to_owned()), roles).await?;
+            match self.store().user_by_login(name).await? {
+                None => {
+                    let roles = self.default_roles();
+                    self.import(name, Some(hash.expose().to_owned()), roles).await?;
+                }
+                Some(user) if user.password.as_deref() == Some(hash.expose()) => {}
+                Some(_) => tracing::warn!(
+                    user = name,
+                    "AUTH_USERS names a user who is there already and keeps the password they have; \
+                     take the name out, or set a password with 'palisade user link'"
+                ),
             }
         }
         Ok(())

@@ -41,7 +41,7 @@ pub(crate) fn write(refusal: &Refusal, id: &RequestId, wants_html: bool) -> Resp
     let facts = public(refusal.denial).facts();
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let (kind, text) = if wants_html {
-        ("text/html; charset=utf-8", page::write(status, facts, &refusal.fields, id))
+        ("text/html; charset=utf-8", page::write(status, facts, refusal, id))
     } else {
         ("application/problem+json", problem(status, facts, refusal, id))
     };
@@ -64,9 +64,8 @@ fn describe(refusal: &Refusal, status: StatusCode, headers: &mut HeaderMap) {
     if let Some(allow) = refusal.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
         headers.insert(ALLOW, allow);
     }
-    if let Some(after) = refusal.retry_after {
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    if let Some(seconds) = seconds_to_wait(refusal) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, challenge(refusal.denial));
@@ -81,6 +80,12 @@ const fn remedy(denial: Denial) -> Option<&'static str> {
         Denial::FactorRequired => Some("/account/factors"),
         _ => None,
     }
+}
+
+/// After how many seconds to come again: rounded up, and never none.
+fn seconds_to_wait(refusal: &Refusal) -> Option<u64> {
+    let after = refusal.retry_after?;
+    Some((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1))
 }
 
 /// The refusal as this client gets it.
@@ -259,5 +264,25 @@ mod tests {
                 Refusal::from(Denial::RateLimited).retry_after(std::time::Duration::from_millis(millis));
             assert_eq!(render(&refusal, &id(), false).headers()[RETRY_AFTER], seconds);
         }
+    }
+
+    #[tokio::test]
+    async fn people_are_told_how_long_to_wait_and_only_where_that_is_known() {
+        for (seconds, words) in [
+            (1, "in 1 second."),
+            (40, "in 40 seconds."),
+            (121, "in 3 minutes."),
+            (7_200, "in 120 minutes."),
+            (86_399, "in 24 hours."),
+        ] {
+            for denial in [Denial::RateLimited, Denial::HashingBusy] {
+                let refusal = Refusal::from(denial).retry_after(std::time::Duration::from_secs(seconds));
+                let page = text(render(&refusal, &id(), true)).await;
+                assert!(page.contains(&format!("<p>Try again {words}</p>")), "{page}");
+            }
+        }
+        assert!(
+            !text(render(&Refusal::from(Denial::RateLimited), &id(), true)).await.contains("Try again in")
+        );
     }
 }

@@ -24,6 +24,9 @@ pub(super) enum Command {
     Serve,
     /// Find every mistake in the policy, with what to write instead
     Check {
+        /// The policy, as --policy FILE
+        #[arg(value_name = "FILE", conflicts_with = "policy")]
+        file: Option<PathBuf>,
         /// How findings are printed
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -114,9 +117,12 @@ pub(super) enum UserCommand {
     SetRoles {
         /// Name or e-mail
         user: String,
-        /// Roles of the policy; none takes all away
-        #[arg(value_name = "ROLE", value_delimiter = ',')]
+        /// Roles of the policy
+        #[arg(value_name = "ROLE", value_delimiter = ',', required_unless_present = "none")]
         roles: Vec<String>,
+        /// Take all roles away
+        #[arg(long, conflicts_with = "roles")]
+        none: bool,
     },
     /// List a user's live sessions
     Sessions {

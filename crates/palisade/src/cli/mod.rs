@@ -43,12 +43,16 @@ pub fn run() -> ExitCode {
 }
 
 fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let context = || Context::new(args.policy);
+    let policy = match &args.command {
+        Command::Check { file: Some(file), .. } => Some(file.clone()),
+        _ => args.policy,
+    };
+    let context = || Context::new(policy);
     match args.command {
         Command::Serve => serve::run(&context()?, terminal),
         Command::Demo(ports) => serve::demo(&ports),
         Command::Explain(question) => explain::run(&context()?, &question, terminal),
-        Command::Check { format } => check::run(&context()?, format, terminal),
+        Command::Check { format, .. } => check::run(&context()?, format, terminal),
         Command::User(command) => user::run(&context()?, command, terminal),
         Command::Keys(command) => keys::run(&context()?, command, terminal),
         Command::Revoke(whose) => revoke::run(&context()?, &whose, terminal),

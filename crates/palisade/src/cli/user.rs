@@ -79,7 +79,7 @@ async fn change(office: &Office, command: UserCommand, terminal: Terminal) -> Re
             line(format_args!("{} is enabled.", visible(&user.name)));
             Ok(())
         }
-        UserCommand::SetRoles { user, roles } => {
+        UserCommand::SetRoles { user, roles, .. } => {
             known_roles(&office.policy, &roles)?;
             let user = find(store, &user).await?;
             access.set_roles(user.id, &roles, None, &origin).await.map_err(refusal_failure)?;

@@ -61,6 +61,7 @@ pub(super) fn router() -> Router {
         .route("/admin/clear", post(clear))
         .route("/api/notices", get(list).post(create))
         .route("/api/notices/{id}", axum::routing::delete(delete))
+        .route("/api/whoami", get(whoami))
         .route("/board.css", get(style))
         .layer(DefaultBodyLimit::max(64 << 20))
         .with_state(Arc::new(Mutex::new(board)))
@@ -147,6 +148,11 @@ async fn create(State(board): Shared, Json(new): Json<NewNotice>) -> (StatusCode
 
 async fn delete(State(board): Shared, Path(id): Path<u64>) -> StatusCode {
     if board.lock().remove(id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+/// Whom the application takes the sender for: whoever the header names, true or not.
+async fn whoami(headers: HeaderMap) -> String {
+    format!("The board takes you for {}.\n", reader(&headers).unwrap_or("nobody in particular"))
 }
 
 async fn style() -> impl IntoResponse {

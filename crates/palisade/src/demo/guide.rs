@@ -35,8 +35,11 @@ On the command line
     curl -i -X DELETE http://{bare}/api/notices/1
     curl -i http://{front}/api/notices
 
-  A forged identity never arrives, and ambiguous requests are refused at the door:
-    curl -i -H 'Remote-User: admin' http://{front}/
+  The bare application believes a forged identity; behind Palisade it never arrives:
+    curl -H 'Remote-User: admin' http://{bare}/api/whoami
+    curl -H 'Remote-User: admin' http://{front}/api/whoami
+
+  Ambiguous requests are refused at the door:
     curl -i --path-as-is http://{front}/files/..%2fadmin
     curl -i -H 'Host: evil.example' http://{front}/
 

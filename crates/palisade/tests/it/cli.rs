@@ -99,6 +99,12 @@ fn check_ends_with_what_it_found() {
         serde_json::from_str(&expect(2, bad.path(), &["check", "--format", "json"])).unwrap();
     assert_eq!((&json["usable"], &json["findings"][0]["line"]), (&false.into(), &12.into()), "{json}");
 
+    // As people write it.
+    std::fs::copy(bad.path().join("palisade.toml"), good.path().join("other.toml")).unwrap();
+    assert!(expect(2, good.path(), &["check", "other.toml"]).contains("other.toml:12"));
+    let twice = run(good.path(), &["check", "other.toml", "--policy", "palisade.toml"]);
+    assert!(twice.status.code() == Some(2) && err(&twice).contains("--policy"), "{}", err(&twice));
+
     let missing = run(good.path(), &["check", "--policy", "nowhere.toml"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(out(&missing).contains("nowhere.toml"), "{}", out(&missing));
@@ -210,6 +216,11 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
     expect(0, at, &["user", "disable", "eva"]);
     assert_eq!(show("eva")["enabled"], false);
     assert!(expect(1, at, &["explain", "POST", "/orders/7", "--as", "eva"]).contains("disabled"));
+    let output = run(at, &["user", "set-roles", "eva"]);
+    assert_eq!(
+        (output.status.code(), &show("eva")["roles"]),
+        (Some(2), &serde_json::json!(["user", "admin"]))
+    );
     expect(0, at, &["user", "enable", "eva"]);
     let again = expect(0, at, &["user", "link", "eva"]);
     assert!(!again.contains(&token), "each link is a new one");
@@ -222,6 +233,8 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
         (&["user", "add", "ida", "--tenant", "a b"], "tenant"),
         (&["user", "add", "ida", "--password", "hunter2"], "--password"),
         (&["user", "set-roles", "eva", "boss"], "it has: admin, manager, user"),
+        (&["user", "set-roles", "eva"], "<ROLE>"),
+        (&["user", "set-roles", "eva", "user", "--none"], "--none"),
         (&["user", "disable", "nobody"], "'palisade user list'"),
         (&["user", "link", "nobody"], "no user"),
     ] {

@@ -34,6 +34,10 @@ impl Server {
              [authorize.roles]\nadmin = {{ includes = [\"user\"] }}\nuser = {{}}\n{rest}"
         );
         std::fs::write(folder.path().join("palisade.toml"), policy).unwrap();
+        Self::launch(folder, address, environment)
+    }
+
+    fn launch(folder: TempDir, address: SocketAddr, environment: &[(&str, &str)]) -> Self {
         let errors = std::fs::File::create(folder.path().join("stderr")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
             .arg("serve")
@@ -47,6 +51,14 @@ impl Server {
         let mut link = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut link).unwrap();
         Self { folder, child, address, link: link.trim().to_owned() }
+    }
+
+    /// Kills it as a power cut would, and starts it again on what it left behind.
+    fn killed(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        Self::launch(folder, self.address, &[])
     }
 
     pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
@@ -162,6 +174,8 @@ async fn once_somebody_can_sign_in_no_link_is_printed_any_more() {
     let mut second = again();
     Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let hash = "$argon2id$v=19$m=64,t=1,p=2$eFFSM29NNzVlWnJrWjEwZnJoTTF5dA$16TZe7khAENhVptz6FIxEHHQ6zCiphCaAbWkZ6jEniY";
+    second.env("AUTH_USERS", format!("admin:{hash}"));
     let second = second.spawn().unwrap();
     for _ in 0..100 {
         if std::net::TcpStream::connect(server.address).is_ok() {
@@ -172,5 +186,36 @@ async fn once_somebody_can_sign_in_no_link_is_printed_any_more() {
     Command::new("kill").args(["-TERM", &second.id().to_string()]).status().unwrap();
     let output = second.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
-    assert!(!String::from_utf8(output.stderr).unwrap().contains("/auth/link/"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("/auth/link/"));
+    let told =
+        said.lines().filter(|line| line.contains("AUTH_USERS names a user who is there already")).count();
+    assert!(told == 1 && said.contains("admin") && !said.contains(hash), "{said}");
+}
+
+// A crash gives nobody their attempts back.
+// proves: LIMIT-1
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_survives_a_kill() {
+    let server = Server::start_with(&[], "[shield.limits]\ndefault = \"20/day\"\n");
+    let statuses = async |server: &Server, count: usize| {
+        let mut client = Client::new(server.address);
+        let mut statuses = Vec::new();
+        for _ in 0..count {
+            statuses.push(client.get("/nothing").await.status.as_u16());
+        }
+        statuses
+    };
+    assert_eq!(statuses(&server, 12).await, [404; 12]);
+    // What is older than a second was written down; what is younger may be lost.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    statuses(&server, 3).await;
+    let server = server.killed();
+    let after = statuses(&server, 25).await;
+    let let_in = after.iter().filter(|status| **status == 404).count();
+    assert!((5..=8).contains(&let_in), "12 to 15 were counted before: {after:?}");
+    assert_eq!(after[24], 429);
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let server = server.killed();
+    assert_eq!(statuses(&server, 1).await, [429], "a full window stays full");
 }

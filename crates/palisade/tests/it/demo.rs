@@ -18,6 +18,14 @@ async fn the_same_application_is_open_bare_and_guarded_behind_palisade() {
     assert_eq!(bare.send(Method::DELETE, "/api/notices/1", &[], "").await.status, StatusCode::NO_CONTENT);
 
     let mut stranger = Client::new(demo.running.address);
+    let forged = [("remote-user", "admin")];
+    let believed = bare.send(Method::GET, "/api/whoami", &forged, "").await;
+    assert_eq!(believed.text(), "The board takes you for admin.\n");
+    let told = stranger.send(Method::GET, "/api/whoami", &forged, "").await;
+    assert_eq!(
+        (told.status, told.text()),
+        (StatusCode::OK, "The board takes you for nobody in particular.\n")
+    );
     assert_eq!(stranger.get("/api/notices").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(stranger.get("/board.css").await.status, StatusCode::OK);
     let delete = stranger.send(Method::DELETE, "/api/notices/2", &[], "").await;

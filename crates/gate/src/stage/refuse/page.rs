@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 
 use http::{HeaderValue, StatusCode};
 use palisade_model::denial::Facts;
-use palisade_model::{Denial, FieldFault, RequestId, digest};
+use palisade_model::{Denial, Refusal, RequestId, digest};
+
+use super::seconds_to_wait;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#17211c;--soft:#52605a;--line:#cfd7d2;--paper:#eef1ee;--card:#fff;--accent:#0a6448}\
@@ -36,7 +38,7 @@ pub(crate) fn policy() -> HeaderValue {
 }
 
 /// Writes the page.
-pub(super) fn write(status: StatusCode, facts: Facts, fields: &[FieldFault], id: &RequestId) -> String {
+pub(super) fn write(status: StatusCode, facts: Facts, refusal: &Refusal, id: &RequestId) -> String {
     let mut page = String::with_capacity(STYLE.len() + 1024);
     let (code, title, detail) = (status.as_u16(), facts.title, facts.detail);
     let _ = write!(
@@ -46,9 +48,12 @@ pub(super) fn write(status: StatusCode, facts: Facts, fields: &[FieldFault], id:
          <meta name=\"robots\" content=\"noindex\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
          <main>\n<p class=\"status\">{code}</p>\n<h1>{title}</h1>\n<p>{detail}</p>\n"
     );
-    if !fields.is_empty() {
+    if let Some(seconds) = seconds_to_wait(refusal) {
+        let _ = writeln!(page, "<p>Try again {}.</p>", in_words(seconds));
+    }
+    if !refusal.fields.is_empty() {
         page.push_str("<ul>\n");
-        for fault in fields {
+        for fault in &refusal.fields {
             page.push_str("<li><strong>");
             escape(&mut page, &fault.field);
             page.push_str("</strong>: ");
@@ -73,6 +78,16 @@ pub(super) fn write(status: StatusCode, facts: Facts, fields: &[FieldFault], id:
         "<footer>If you ask for help, name this request: <code>{id}</code></footer>\n</main>\n</body>\n</html>\n"
     );
     page
+}
+
+/// `in 40 seconds`, `in 5 minutes`: rounded up.
+fn in_words(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        ..=120 => (seconds, "second"),
+        121..=7_200 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3_600), "hour"),
+    };
+    format!("in {count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 fn escape(out: &mut String, text: &str) {
