@@ -36,12 +36,14 @@ pub struct Tools {
     pub venv: PathBuf,
     /// The Express application with its packages.
     pub express: PathBuf,
+    /// The OpenID provider's packages.
+    pub oidc: PathBuf,
 }
 
 /// Installs what is missing and says where it is.
 pub fn install() -> Result<Tools> {
     debian()?;
-    Ok(Tools { deny: cargo_deny()?, venv: flask()?, express: express()? })
+    Ok(Tools { deny: cargo_deny()?, venv: flask()?, express: node("express")?, oidc: node("oidc")? })
 }
 
 fn debian() -> Result<()> {
@@ -128,11 +130,11 @@ fn flask() -> Result<PathBuf> {
     Ok(venv)
 }
 
-/// The Express application's folder, with its pinned packages.
-fn express() -> Result<PathBuf> {
-    let source = root().join("tests/upstreams/express");
+/// The folder of an application in Node, with its pinned packages.
+fn node(name: &str) -> Result<PathBuf> {
+    let source = root().join("tests/upstreams").join(name);
     let wanted = source.join("package-lock.json");
-    let folder = env_folder().join("express");
+    let folder = env_folder().join(name);
     if !is_fresh(&folder, &wanted)? {
         std::fs::create_dir_all(&folder)?;
         for file in ["package.json", "package-lock.json"] {

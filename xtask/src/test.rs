@@ -28,6 +28,7 @@ pub fn all(arguments: &[String]) -> Result<()> {
     tests.args(["test", "--workspace", "--locked"]);
     if let Some(tools) = &tools {
         tests.env("PALISADE_TEST_FLASK", &tools.venv).env("PALISADE_TEST_EXPRESS", &tools.express);
+        tests.env("PALISADE_TEST_OIDC", &tools.oidc);
     }
     must(&mut tests)?;
     eprintln!("\nall green");

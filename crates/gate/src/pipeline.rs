@@ -90,7 +90,7 @@ impl Gate {
             course.exchange().ok_or_else(|| Refusal::new(Denial::Internal, "no route was found"))?;
         request.extensions_mut().insert(Arc::new(exchange));
         let due = csrf::before(self, course, &mut request);
-        identify::strip(self, request.headers_mut());
+        identify::strip(self, course, request.headers_mut());
         let serving = AssertUnwindSafe(service.clone().oneshot(request)).catch_unwind();
         let Ok(Ok(mut response)) = serving.await else {
             return Err(Refusal::new(Denial::Internal, "the service panicked"));

@@ -106,16 +106,17 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .flat_map(|line| line.split(';'))
 }
 
-/// Takes Palisade's own cookies out of what the application gets: a session must not leak through its logs.
-pub(crate) fn strip(gate: &Gate, headers: &mut HeaderMap) {
+/// Takes Palisade's own cookies out of what the application gets: a session must not leak through its logs. Palisade's
+/// own pages get what a sign-in that is under way left in the browser, and no session either.
+pub(crate) fn strip(gate: &Gate, course: &Course, headers: &mut HeaderMap) {
     let policy = gate.policy();
+    let route = course.route.and_then(|index| policy.routes.rows.get(index));
+    let ours = route.is_some_and(|route| matches!(route.target, Target::Service(Service::Identity)));
     let (session, csrf) = (policy.identify.sessions.cookie.as_str(), policy.csrf.cookie.as_deref());
     let own = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default().trim();
-        name == session
-            || csrf == Some(name)
-            || name.starts_with("palisade_")
-            || name.starts_with("__Host-palisade_")
+        let prefixed = name.starts_with("palisade_") || name.starts_with("__Host-palisade_");
+        name == session || csrf == Some(name) || (prefixed && !ours)
     };
     if !pairs(headers).any(|pair| own(&pair)) {
         return;

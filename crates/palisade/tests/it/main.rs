@@ -15,6 +15,7 @@ mod flask;
 mod health;
 mod identify;
 mod lifecycle;
+mod oidc;
 mod proxy;
 mod proxy_failure;
 mod proxy_headers;

@@ -115,6 +115,16 @@ pub fn express() -> Program {
     Program::start(command, |line| line.parse().ok())
 }
 
+/// A certified OpenID provider, at `http://localhost:PORT`: for a browser another site than 127.0.0.1.
+pub fn oidc() -> Program {
+    let folder = installed("PALISADE_TEST_OIDC", "oidc");
+    let mut command = Command::new("node");
+    command
+        .arg(repository().join("tests/upstreams/oidc/provider.js"))
+        .env("NODE_PATH", folder.join("node_modules"));
+    Program::start(command, |line| line.parse().ok())
+}
+
 /// The accessibility checker that runs within the pages.
 pub fn axe() -> String {
     let folder = installed("PALISADE_TEST_EXPRESS", "express");
