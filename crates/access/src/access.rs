@@ -11,6 +11,7 @@ use palisade_policy::Policy;
 use palisade_store::{Store, StoreError, Subject, User};
 
 use crate::csrf::Csrf;
+use crate::factor::passkeys::Passkeys;
 use crate::keys::{Roots, Sealer};
 use crate::live::Live;
 use crate::lockout::Lockouts;
@@ -35,6 +36,9 @@ pub(crate) struct Parts {
     pub(crate) live: Live,
     pub(crate) passwords: Passwords,
     pub(crate) lockouts: Lockouts,
+    pub(crate) passkeys: Passkeys,
+    /// Seals the secrets of authenticator applications.
+    pub(crate) factors: Sealer,
     pub(crate) sessions: Sessions,
     pub(crate) verified: Verified,
     pub(crate) keyring: ArcSwap<Keyring>,

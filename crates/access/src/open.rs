@@ -11,6 +11,7 @@ use palisade_store::Store;
 use crate::access::{Access, Parts};
 use crate::csrf::Csrf;
 use crate::error::AccessError;
+use crate::factor::passkeys::Passkeys;
 use crate::keys::root;
 use crate::live::Live;
 use crate::lockout::Lockouts;
@@ -53,6 +54,8 @@ impl Access {
             live: Live::new(),
             passwords: Passwords::new(&policy, roots.derive("nobody"), world.clone())?,
             lockouts: Lockouts::new(&roots, &policy.identify.lockout),
+            passkeys: Passkeys::new(&policy),
+            factors: roots.sealer("factors"),
             sessions: Sessions::new(policy.identify.sessions.idle),
             verified: Verified::new(),
             opaque: OpaqueTokens::new(),

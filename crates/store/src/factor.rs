@@ -84,10 +84,12 @@ pub enum FactorChange {
 /// A factor that was verified, as it is to be used up.
 #[derive(Clone, Debug)]
 pub enum FactorUse {
-    /// A code of this step, for this sealed secret.
+    /// A code of an authenticator application.
     Totp {
-        /// As it was read.
-        sealed: Vec<u8>,
+        /// The sealed secret as it was read.
+        was: Vec<u8>,
+        /// The same, perhaps sealed anew.
+        becomes: Vec<u8>,
         /// The step of the code: each is taken once, and none before one that was taken.
         step: i64,
     },
@@ -140,7 +142,7 @@ statements! {
     TOTP = "SELECT sealed, created_at, last_step FROM totp WHERE user_id = $1";
     ADD_TOTP = "INSERT INTO totp (user_id, sealed, last_step, created_at) VALUES ($1, $2, $3, $4) \
                 ON CONFLICT (user_id) DO NOTHING RETURNING 1";
-    USE_TOTP = "UPDATE totp SET last_step = $3 WHERE user_id = $1 AND sealed = $2 \
+    USE_TOTP = "UPDATE totp SET last_step = $3, sealed = $4 WHERE user_id = $1 AND sealed = $2 \
                 AND last_step < $3 RETURNING 1";
     REMOVE_TOTP = "DELETE FROM totp WHERE user_id = $1 RETURNING 1";
     PASSKEYS = "SELECT id, user_id, name, credential, created_at, last_used FROM passkeys WHERE user_id = $1 \
@@ -196,7 +198,7 @@ impl FactorChange {
 impl FactorUse {
     fn query(self, user: UserId, now: Timestamp) -> Query {
         match self {
-            Self::Totp { sealed, step } => USE_TOTP.with(values![user, sealed, step]),
+            Self::Totp { was, becomes, step } => USE_TOTP.with(values![user, was, step, becomes]),
             Self::RecoveryCode(digest) => USE_CODE.with(values![user, digest, now]),
             Self::Passkey { id, was, becomes } => USE_PASSKEY.with(values![user, id, was, becomes, now]),
         }

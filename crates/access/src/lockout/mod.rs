@@ -42,7 +42,6 @@ impl<'a> Subjects<'a> {
     }
 
     /// Somebody who says that they are this user.
-    #[expect(dead_code, reason = "for the second factor, which stands on this")]
     pub(crate) fn user(trial: Trial, user: &'a User) -> Self {
         Self { trial, login: "", user: Some(user), within: None }
     }

@@ -62,7 +62,7 @@ on! { [memory sqlite postgres]
         let (ann, bob) = (f.user("ann").await, f.user("bob").await);
         let add = FactorChange::AddTotp { sealed: b"sealed".to_vec(), step: 7 };
         f.store.change_factors(ann.id, add, Some(vec![[1; 32]]), None, vec![]).await.unwrap();
-        let step = |step| FactorUse::Totp { sealed: b"sealed".to_vec(), step };
+        let step = |step| FactorUse::Totp { was: b"sealed".to_vec(), becomes: b"sealed".to_vec(), step };
         let used = async |factor, ticket: Option<(&'static str, [u8; 32])>| {
             let purpose = ticket
                 .map_or(FactorPurpose::First, |(kind, digest)| FactorPurpose::Second { kind, digest });
@@ -72,7 +72,7 @@ on! { [memory sqlite postgres]
         assert_eq!(used(step(9), None).await, Ok(true));
         assert_eq!(used(step(9), None).await, Ok(false), "again");
         assert_eq!(used(step(8), None).await, Ok(false), "an earlier one");
-        let foreign = FactorUse::Totp { sealed: b"other".to_vec(), step: 20 };
+        let foreign = FactorUse::Totp { was: b"other".to_vec(), becomes: b"other".to_vec(), step: 20 };
         assert_eq!(used(foreign, None).await, Ok(false), "of another secret");
 
         let pending = |n: u8, user| Pending {
