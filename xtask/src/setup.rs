@@ -34,6 +34,8 @@ pub struct Tools {
     pub deny: PathBuf,
     /// The Flask applications' interpreter folder.
     pub venv: PathBuf,
+    /// The interpreter folder with the libraries that hash passwords.
+    pub hashes: PathBuf,
     /// The Express application with its packages.
     pub express: PathBuf,
     /// The OpenID provider's packages.
@@ -43,7 +45,13 @@ pub struct Tools {
 /// Installs what is missing and says where it is.
 pub fn install() -> Result<Tools> {
     debian()?;
-    Ok(Tools { deny: cargo_deny()?, venv: flask()?, express: node("express")?, oidc: node("oidc")? })
+    Ok(Tools {
+        deny: cargo_deny()?,
+        venv: python("flask", "tests/upstreams/flask")?,
+        hashes: python("hashes", "tests/hashes")?,
+        express: node("express")?,
+        oidc: node("oidc")?,
+    })
 }
 
 fn debian() -> Result<()> {
@@ -114,10 +122,10 @@ fn cargo_deny() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// A virtual environment with the Flask application's pinned packages.
-fn flask() -> Result<PathBuf> {
-    let wanted = root().join("tests/upstreams/flask/requirements.txt");
-    let venv = env_folder().join("flask");
+/// A virtual environment with the pinned packages that stand in a folder.
+fn python(name: &str, folder: &str) -> Result<PathBuf> {
+    let wanted = root().join(folder).join("requirements.txt");
+    let venv = env_folder().join(name);
     if !is_fresh(&venv, &wanted)? {
         must(command("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
         must(

@@ -27,8 +27,11 @@ pub fn all(arguments: &[String]) -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--locked"]);
     if let Some(tools) = &tools {
-        tests.env("PALISADE_TEST_FLASK", &tools.venv).env("PALISADE_TEST_EXPRESS", &tools.express);
-        tests.env("PALISADE_TEST_OIDC", &tools.oidc);
+        tests
+            .env("PALISADE_TEST_FLASK", &tools.venv)
+            .env("PALISADE_TEST_HASHES", &tools.hashes)
+            .env("PALISADE_TEST_EXPRESS", &tools.express)
+            .env("PALISADE_TEST_OIDC", &tools.oidc);
     }
     must(&mut tests)?;
     eprintln!("\nall green");

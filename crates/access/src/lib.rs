@@ -40,6 +40,7 @@ pub use service::breakglass::{BREAKGLASS_SPENT, BreakglassReport};
 pub use service::enter::{Entered, HalfIn, Method};
 pub use service::factors::{Changed, Held, TotpOffer};
 pub use service::keys::Turn;
+pub use service::newcomer::{Judged, Newcomer, Tally};
 pub use service::post::Waiting;
 pub use service::provider::{Arrival, Arrived, Departure};
 pub use service::second::{Challenge, Completed, Shown};

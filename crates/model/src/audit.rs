@@ -31,6 +31,8 @@ actions! {
     TrailOpened = "trail.opened";
     /// A user was made.
     UserCreated = "user.created";
+    /// Another program's users were taken over: how many (ID-3).
+    UsersImported = "user.imported";
     /// A user's roles, tenant, name or e-mail changed.
     UserChanged = "user.changed";
     /// A user may sign in no more.

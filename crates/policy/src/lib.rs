@@ -17,6 +17,7 @@ use palisade_model::Environment;
 use toml::de::DeTable;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Place, Severity};
+pub use read::secret::auth_users;
 use read::{Reader, Table};
 use section::app::App;
 use section::audit::Audit;

@@ -12,6 +12,7 @@ mod db;
 mod error;
 mod factor;
 mod feed;
+mod foreign;
 mod identity;
 mod kept;
 pub mod limiter;
@@ -39,6 +40,7 @@ pub use audit::{AuditQuery, AuditRow, ChainFault, ChainReport, FaultKind, Person
 pub use error::StoreError;
 pub use factor::{FactorChange, FactorPurpose, FactorTaken, FactorUse, Factors, Passkey, Totp};
 pub use feed::Subject;
+pub use foreign::{Foreign, Identifier, TableName};
 pub use identity::{Identity, Source, Unlinked};
 pub use limiter::{Check, CounterRow, Limiter, Quota, Verdict};
 pub use link::Link;

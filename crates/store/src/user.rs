@@ -12,6 +12,9 @@ use crate::{Store, StoreError};
 /// Users in one answer at most.
 pub(crate) const MOST: u32 = 1000;
 
+/// Users whose statements go out together.
+const AT_ONCE: usize = 200;
+
 /// A user account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -173,6 +176,27 @@ impl Store {
             .await
     }
 
+    /// Makes all of these users, each with its entries in the trail, or none of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when somebody has one of the names or e-mails.
+    pub async fn create_users(&self, users: Vec<(User, Vec<AuditEvent>)>) -> Result<(), StoreError> {
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    for some in users.chunks(AT_ONCE) {
+                        create_some(tx, some).await?;
+                    }
+                    for (user, audit) in users {
+                        tx.changed(Subject::User(user.id));
+                        tx.record(audit);
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Gives the user these roles and no others.
     ///
     /// # Errors
@@ -199,18 +223,7 @@ impl Store {
 }
 
 pub(crate) async fn create(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
-    tx.later(CREATE.with(values![
-        user.id,
-        &user.name,
-        user.email.as_ref(),
-        user.email_verified_at,
-        user.tenant.as_ref(),
-        roles_text(&user.roles),
-        user.password.as_ref(),
-        user.password_at,
-        user.enabled,
-        user.created_at,
-    ]));
+    tx.later(insert(user));
     let name = key(&user.name);
     let claim = |login: &str| CLAIM.with(values![login, user.id]);
     let Some(email) = user.email.as_deref().map(key).filter(|email| *email != name) else {
@@ -221,4 +234,35 @@ pub(crate) async fn create(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreErro
     first(by_name).ok_or(StoreError::Taken { what: "name" })?;
     first(by_email).ok_or(StoreError::Taken { what: "email" })?;
     Ok(())
+}
+
+async fn create_some(tx: &mut Tx<'_>, users: &[(User, Vec<AuditEvent>)]) -> Result<(), StoreError> {
+    let mut claims = Vec::with_capacity(users.len() * 2);
+    for (user, _) in users {
+        tx.later(insert(user));
+        let name = key(&user.name);
+        let email = user.email.as_deref().map(key).filter(|email| *email != name);
+        claims.push(CLAIM.with(values![name, user.id]));
+        claims.extend(email.map(|email| CLAIM.with(values![email, user.id])));
+    }
+    let claimed = tx.each(claims).await?;
+    if claimed.iter().any(Vec::is_empty) {
+        return Err(StoreError::Taken { what: "name or e-mail" });
+    }
+    Ok(())
+}
+
+fn insert(user: &User) -> Query {
+    CREATE.with(values![
+        user.id,
+        &user.name,
+        user.email.as_ref(),
+        user.email_verified_at,
+        user.tenant.as_ref(),
+        roles_text(&user.roles),
+        user.password.as_ref(),
+        user.password_at,
+        user.enabled,
+        user.created_at,
+    ])
 }

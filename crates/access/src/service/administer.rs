@@ -153,7 +153,7 @@ impl Access {
         found.ok_or_else(|| fault("user", "There is no such user."))
     }
 
-    fn judge_roles(&self, roles: &[String]) -> Result<(), Refusal> {
+    pub(crate) fn judge_roles(&self, roles: &[String]) -> Result<(), Refusal> {
         let unknown = |name: &&String| self.policy().roles.index(name).is_none();
         if roles.iter().any(|name| unknown(&name)) {
             let known = self.policy().roles.names().join(", ");

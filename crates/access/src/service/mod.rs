@@ -14,6 +14,7 @@ pub(crate) mod identity;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod link;
+pub(crate) mod newcomer;
 pub(crate) mod oversee;
 pub(crate) mod password;
 pub(crate) mod post;

@@ -38,6 +38,9 @@ pub(super) enum Command {
     /// Look after users; works while the server runs
     #[command(subcommand, arg_required_else_help = true)]
     User(UserCommand),
+    /// Take over what another program has; works while the server runs
+    #[command(subcommand, arg_required_else_help = true)]
+    Import(ImportCommand),
     /// Look after the audit trail
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
@@ -219,6 +222,69 @@ pub(super) struct Whose {
     /// Of this user (name or e-mail)
     #[arg(long)]
     pub(super) user: Option<String>,
+}
+
+/// `palisade import`.
+#[derive(Debug, Subcommand)]
+pub(super) enum ImportCommand {
+    /// Take over users with the password hashes they have; whoever is here already stays as they are
+    Users(ImportUsers),
+}
+
+/// `palisade import users`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportUsers {
+    /// A file (CSV with headings, JSON array or lines), sqlite:FILE, or env:NAME for a variable that holds a
+    /// postgres:// URL or a list as AUTH_USERS has it
+    pub(super) source: String,
+    /// What the file is [default: by its extension]
+    #[arg(long = "as", value_enum, value_name = "KIND")]
+    pub(super) kind: Option<Kind>,
+    /// The database's table of users, as auth_user or public.user
+    #[arg(long)]
+    pub(super) table: Option<String>,
+    /// Which column holds what: name=username,email=mail,password=password_hash,roles=role. Fields: name, email,
+    /// password, roles, tenant, enabled, email_verified, superuser, staff [default: by the headings]
+    #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',')]
+    pub(super) columns: Vec<String>,
+    /// The table and columns that a framework usually has
+    #[arg(long, value_enum)]
+    pub(super) preset: Option<Preset>,
+    /// What a role is called here; once for each. Nothing behind the sign leaves it out
+    #[arg(long = "role", value_name = "THERE=HERE")]
+    pub(super) roles: Vec<String>,
+    /// Every address is known to be its user's
+    #[arg(long)]
+    pub(super) email_verified: bool,
+    /// Judge everybody and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Take over everybody, or nobody if one cannot be
+    #[arg(long)]
+    pub(super) all_or_nothing: bool,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// What a file of users is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// Comma-separated, with headings
+    Csv,
+    /// An array of objects, or one object in each line
+    Json,
+    /// name:hash pairs, as the variable AUTH_USERS has them
+    AuthUsers,
+}
+
+/// A framework whose table is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Preset {
+    /// auth_user of Django
+    Django,
+    /// user with username, email and password_hash, as in Flask's tutorials
+    FlaskLogin,
 }
 
 /// `palisade audit`.

@@ -10,6 +10,7 @@ mod context;
 mod dotenv;
 mod explain;
 mod failure;
+mod import;
 mod keys;
 mod revoke;
 mod serve;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Args, AuditCommand, Command};
+use args::{Args, AuditCommand, Command, ImportCommand};
 use context::Context;
 use failure::{Failure, Outcome};
 use terminal::{Terminal, line};
@@ -53,6 +54,7 @@ fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Demo(ports) => serve::demo(&ports),
         Command::Explain(question) => explain::run(&context()?, &question, terminal),
         Command::Check { format, .. } => check::run(&context()?, format, terminal),
+        Command::Import(ImportCommand::Users(asked)) => import::run(&context()?, &asked, terminal),
         Command::User(command) => user::run(&context()?, command, terminal),
         Command::Keys(command) => keys::run(&context()?, command, terminal),
         Command::Revoke(whose) => revoke::run(&context()?, &whose, terminal),

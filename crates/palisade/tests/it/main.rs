@@ -14,6 +14,7 @@ mod express;
 mod flask;
 mod health;
 mod identify;
+mod import;
 mod lifecycle;
 mod oidc;
 mod proxy;

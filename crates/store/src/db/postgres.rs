@@ -299,6 +299,16 @@ fn pool(url: &Secret) -> Result<Pool, StoreError> {
         .map_err(|_| BAD)
 }
 
+/// The rows of a statement of [`crate::foreign`], whose columns are all text, on a connection that can only read.
+pub(crate) async fn foreign_rows(url: &Secret, text: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
+    let client = pool(url)?.get().await.map_err(no_connection)?;
+    // The other program's tables stand in its own schema.
+    client.batch_execute("RESET search_path; SET default_transaction_read_only = on").await?;
+    let rows = client.query(text, &[]).await?;
+    let read = |row: &tokio_postgres::Row| (0..row.len()).map(|at| row.try_get(at)).collect();
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(StoreError::from)
+}
+
 /// TLS that trusts what the machine trusts.
 fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
     let mut roots = rustls::RootCertStore::empty();

@@ -62,6 +62,14 @@ impl<'a> Tx<'a> {
         tail.try_into().map_err(|_| StoreError::Corrupt("an answer is missing"))
     }
 
+    /// The same with as many statements as there are.
+    pub(crate) async fn each(&mut self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let count = queries.len();
+        self.queued.extend(queries);
+        let mut answers = self.run().await?;
+        Ok(answers.split_off(answers.len().saturating_sub(count)))
+    }
+
     /// Runs what is queued and this statement; its rows.
     pub(crate) async fn rows(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
         let [rows] = self.all([query]).await?;

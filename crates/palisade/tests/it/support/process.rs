@@ -77,7 +77,8 @@ fn trailing_port(line: &str) -> Option<u16> {
     digits.chars().rev().collect::<String>().parse().ok()
 }
 
-fn repository() -> PathBuf {
+/// The repository's folder.
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
@@ -87,6 +88,13 @@ fn installed(variable: &str, what: &str) -> PathBuf {
         .map_or_else(|| repository().join("target/test-env").join(what), PathBuf::from);
     assert!(folder.is_dir(), "{} is missing: run `cargo xtask setup`", folder.display());
     folder
+}
+
+/// The interpreter with the packages of `what`.
+pub fn python_of(variable: &str, what: &str) -> Command {
+    let mut command = Command::new(installed(variable, what).join("bin/python"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
 }
 
 /// The unmodified Flask application under gunicorn.

@@ -1,0 +1,110 @@
+//! What an import did, for people and for programs. Nothing in it is a text of the source's cells, so that no hash
+//! can stand in it, whichever column it was in.
+
+use std::collections::BTreeMap;
+
+use palisade_access::Tally;
+use palisade_model::FieldFault;
+use serde_json::{Value, json};
+
+use super::entry::Place;
+use crate::cli::args::Format;
+use crate::cli::terminal::{Terminal, line};
+
+/// So many of those who were refused are shown one by one on a terminal; programs get all.
+const SHOWN: usize = 50;
+
+/// What an import did, or would do.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) tally: Tally,
+    /// Of those let in, how many have no password yet.
+    pub(super) without_password: u64,
+    /// Of those let in, how many had no name of their own.
+    pub(super) named: u64,
+    /// Who could not be let in, and why.
+    pub(super) refused: Vec<(Place, Vec<FieldFault>)>,
+    /// Roles of the source that the policy has not, and how many had each.
+    pub(super) unknown_roles: BTreeMap<String, u64>,
+    /// Nothing was written.
+    pub(super) unwritten: bool,
+}
+
+impl Report {
+    /// Notes a role that the policy has not. What does not look like a name is not shown: a hash may stand in the
+    /// wrong column.
+    pub(super) fn unknown_role(&mut self, role: &str) {
+        let plain =
+            role.len() <= 24 && role.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        let shown = if plain { role } else { "(something else)" };
+        let count = self.unknown_roles.entry(shown.to_owned()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Notes somebody who cannot be let in.
+    pub(super) fn refuse(&mut self, place: Place, faults: Vec<FieldFault>) {
+        self.tally.refused = self.tally.refused.saturating_add(1);
+        self.refused.push((place, faults));
+    }
+
+    pub(super) fn print(&mut self, format: Format, terminal: Terminal) {
+        self.refused.sort_by_key(|(place, _)| place.number);
+        match format {
+            Format::Json => line(format_args!("{:#}", self.as_json())),
+            Format::Text => self.print_text(terminal),
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        let refused: Vec<Value> = self
+            .refused
+            .iter()
+            .map(|(place, faults)| json!({ "unit": place.unit, "number": place.number, "faults": faults }))
+            .collect();
+        json!({
+            "written": !self.unwritten,
+            "taken": self.tally.taken,
+            "here": self.tally.here,
+            "refused": refused,
+            "without_password": self.without_password,
+            "named": self.named,
+            "unknown_roles": self.unknown_roles,
+        })
+    }
+
+    fn print_text(&self, terminal: Terminal) {
+        let Tally { taken, here, refused } = self.tally;
+        let did = if self.unwritten { "can be taken over" } else { "taken over" };
+        let summary = format!("{taken} {did}, {here} here already, {refused} refused.");
+        line(if refused == 0 { terminal.good(&summary) } else { terminal.bad(&summary) });
+        for (place, faults) in self.refused.iter().take(SHOWN) {
+            let faults: Vec<String> =
+                faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
+            line(format_args!("  {} {}  {}", place.unit, place.number, faults.join(" ")));
+        }
+        if self.refused.len() > SHOWN {
+            line(format_args!("  and {} more; --format json shows all", self.refused.len() - SHOWN));
+        }
+        if !self.unknown_roles.is_empty() {
+            let roles: Vec<String> =
+                self.unknown_roles.iter().map(|(role, count)| format!("{role} ({count})")).collect();
+            line(format_args!("The policy has no such roles: {}.", roles.join(", ")));
+            line("  --role THERE=HERE says what one is called here, --role THERE= leaves it out.");
+        }
+        if self.named > 0 {
+            line(format_args!(
+                "{} had no name and got one from their address; both let them in.",
+                self.named
+            ));
+        }
+        if self.without_password > 0 {
+            line(format_args!(
+                "{} have no password: 'palisade user link' lets them set one.",
+                self.without_password
+            ));
+        }
+        if self.unwritten {
+            line("Nothing was written.");
+        }
+    }
+}

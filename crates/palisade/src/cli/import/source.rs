@@ -1,0 +1,236 @@
+//! Where users are read from: a file, another program's table, AUTH_USERS.
+
+use std::path::Path;
+
+use palisade_model::{Environment, Secret};
+use palisade_store::{Foreign, Identifier, TableName};
+use serde_json::Value;
+
+use super::columns::{Columns, Field};
+use super::entry::{Entry, Place, Rules};
+use crate::cli::args::{ImportUsers, Kind, Preset};
+use crate::cli::context::store_failure;
+use crate::cli::failure::Failure;
+
+/// A source, known but not read yet.
+pub(super) enum Source {
+    Csv(String),
+    Json(String),
+    AuthUsers(Secret),
+    Table(Foreign, TableName, Vec<(Field, Identifier)>),
+}
+
+impl Source {
+    /// What the command line names.
+    pub(super) fn find(asked: &ImportUsers, columns: &Columns, world: &Environment) -> Result<Self, Failure> {
+        if let Some(path) = asked.source.strip_prefix("sqlite:") {
+            if !Path::new(path).is_file() {
+                return Err(Failure::usage(format_args!("there is no file {path}")));
+            }
+            return table(Foreign::Sqlite(path.into()), asked, columns);
+        }
+        if let Some(name) = asked.source.strip_prefix("env:") {
+            let text = world
+                .get(name)
+                .ok_or_else(|| Failure::usage(format_args!("the environment has no {name}")))?;
+            if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+                return table(Foreign::Postgres(Secret::new(text)), asked, columns);
+            }
+            return Ok(Self::AuthUsers(Secret::new(text)));
+        }
+        if asked.source.starts_with("postgres://") || asked.source.starts_with("postgresql://") {
+            return Err(Failure::usage(
+                "a database's URL holds its password, which others could read in the process list",
+            )
+            .remedy("put it into the environment and write env:NAME"));
+        }
+        let path = Path::new(&asked.source);
+        let bytes = std::fs::read(path)
+            .map_err(|error| Failure::usage(format_args!("{} cannot be read: {error}", path.display())))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let line =
+                error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n');
+            Failure::usage(format_args!("line {} of {} is not UTF-8", line.count() + 1, path.display()))
+        })?;
+        let text = text.trim_start_matches('\u{feff}').to_owned();
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        Ok(match asked.kind {
+            Some(Kind::Csv) => Self::Csv(text),
+            Some(Kind::Json) => Self::Json(text),
+            Some(Kind::AuthUsers) => Self::AuthUsers(Secret::new(text)),
+            None => match extension {
+                "csv" => Self::Csv(text),
+                "json" | "jsonl" | "ndjson" => Self::Json(text),
+                _ => {
+                    return Err(Failure::usage("what kind of file this is cannot be seen by its name")
+                        .remedy("add --as csv, --as json or --as auth-users"));
+                }
+            },
+        })
+    }
+
+    /// The word for it in the trail.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => "csv",
+            Self::Json(_) => "json",
+            Self::AuthUsers(_) => "auth-users",
+            Self::Table(Foreign::Sqlite(_), ..) => "sqlite",
+            Self::Table(Foreign::Postgres(_), ..) => "postgresql",
+        }
+    }
+
+    /// Everybody in it.
+    pub(super) async fn read(&self, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, Failure> {
+        match self {
+            Self::Csv(text) => from_csv(text, columns, rules),
+            Self::Json(text) => from_json(text, columns, rules),
+            Self::AuthUsers(text) => from_auth_users(text, rules),
+            Self::Table(place, name, pairs) => {
+                let names: Vec<Identifier> = pairs.iter().map(|(_, name)| name.clone()).collect();
+                let rows = place.rows(name, &names).await.map_err(|error| {
+                    store_failure(error)
+                        .remedy("see whether --table and --columns name what the database has")
+                })?;
+                let entry = |(n, row): (usize, Vec<Option<String>>)| Entry {
+                    place: Place { unit: "row", number: n as u64 + 1 },
+                    newcomer: rules.newcomer(
+                        pairs
+                            .iter()
+                            .zip(&row)
+                            .filter_map(|((field, _), cell)| Some((*field, cell.as_deref()?))),
+                    ),
+                };
+                Ok(rows.into_iter().enumerate().map(entry).collect())
+            }
+        }
+    }
+}
+
+fn table(place: Foreign, asked: &ImportUsers, columns: &Columns) -> Result<Source, Failure> {
+    let name = match (&asked.table, asked.preset) {
+        (Some(name), _) => name.as_str(),
+        (None, Some(Preset::Django)) => "auth_user",
+        (None, Some(Preset::FlaskLogin)) => "user",
+        (None, None) => return Err(Failure::usage("which table holds the users?").remedy("add --table NAME")),
+    };
+    let odd = || Failure::usage("names of tables and columns hold letters, digits and '_' here");
+    let name = TableName::parse(name).ok_or_else(odd)?;
+    if columns.is_empty() {
+        return Err(Failure::usage("which columns hold what?").remedy(
+            "add --preset django, --preset flask-login, or --columns name=username,email=email,...",
+        ));
+    }
+    let pair = |(field, column): &(Field, String)| Some((*field, Identifier::parse(column)?));
+    let pairs = columns.pairs().iter().map(pair).collect::<Option<_>>().ok_or_else(odd)?;
+    Ok(Source::Table(place, name, pairs))
+}
+
+/// At least somebody's name or address has to be in it.
+fn usable(fields: &[Option<Field>]) -> Result<(), Failure> {
+    if fields.iter().flatten().any(|field| matches!(field, Field::Name | Field::Email)) {
+        return Ok(());
+    }
+    Err(Failure::usage("no column holds a name or an e-mail address")
+        .remedy("say which does: --columns name=COLUMN,email=COLUMN,password=COLUMN"))
+}
+
+fn from_csv(text: &str, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, Failure> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let heads = reader.headers().map_err(|_| Failure::usage("the first line is no row of headings"))?;
+    let fields: Vec<Option<Field>> = heads.iter().map(|head| columns.field(head)).collect();
+    usable(&fields)?;
+    let (mut entries, mut lines) = (Vec::new(), Lines { text: text.as_bytes(), seen: 0, line: 1 });
+    for record in reader.records() {
+        let Ok(record) = record else {
+            return Err(Failure::usage("the file is no CSV from some line on"));
+        };
+        let number = lines.line_of(record.position().map_or(0, csv::Position::byte));
+        // Shifted cells could make somebody's role of somebody's name.
+        let newcomer = if record.len() == fields.len() {
+            let cells = fields.iter().zip(&record).filter_map(|(field, cell)| Some(((*field)?, cell)));
+            rules.newcomer(cells)
+        } else {
+            Err("it has not as many cells as the first line")
+        };
+        entries.push(Entry { place: Place { unit: "line", number }, newcomer });
+    }
+    Ok(entries)
+}
+
+/// Counts lines up to places that come one after the other.
+struct Lines<'a> {
+    text: &'a [u8],
+    seen: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the first byte at or behind `at` that ends no line: a record's place is told before the line ends
+    /// that it skipped.
+    fn line_of(&mut self, at: u64) -> u64 {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        while let Some(byte) = self.text.get(self.seen) {
+            if self.seen >= at && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line = self.line.saturating_add((*byte == b'\n').into());
+            self.seen = self.seen.saturating_add(1);
+        }
+        self.line
+    }
+}
+
+fn from_json(text: &str, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, Failure> {
+    let (unit, items): (_, Vec<(u64, Option<Value>)>) = if text.trim_start().starts_with('[') {
+        let items: Vec<Value> = serde_json::from_str(text).map_err(|error| {
+            Failure::usage(format_args!("line {}, column {} is no JSON", error.line(), error.column()))
+        })?;
+        ("item", (1..).zip(items.into_iter().map(Some)).collect())
+    } else {
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+        ("line", lines.map(|(number, line)| (number, serde_json::from_str(line).ok())).collect())
+    };
+    Ok(items
+        .into_iter()
+        .map(|(number, item)| Entry {
+            place: Place { unit, number },
+            newcomer: item.as_ref().and_then(Value::as_object).ok_or("it is no JSON object").and_then(
+                |object| {
+                    let cells: Option<Vec<(Field, String)>> = object
+                        .iter()
+                        .filter_map(|(key, value)| Some((columns.field(key)?, value)))
+                        .map(|(field, value)| Some((field, cell(value)?)))
+                        .collect();
+                    let cells = cells.ok_or("a value is neither text, number, truth nor a list of texts")?;
+                    rules.newcomer(cells.iter().map(|(field, cell)| (*field, cell.as_str())))
+                },
+            ),
+        })
+        .collect())
+}
+
+/// A value as a cell has it.
+fn cell(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(items) => {
+            items.iter().map(Value::as_str).collect::<Option<Vec<&str>>>().map(|texts| texts.join(","))
+        }
+        Value::Object(_) => None,
+    }
+}
+
+fn from_auth_users(text: &Secret, rules: &Rules) -> Result<Vec<Entry>, Failure> {
+    let users = palisade_policy::auth_users(text).map_err(|why| {
+        Failure::usage(format_args!("the list does not read: {why}"))
+            .remedy("write name:hash pairs, set apart by commas or lines")
+    })?;
+    let entry = |(number, (name, hash)): (u64, (String, Secret))| Entry {
+        place: Place { unit: "item", number },
+        newcomer: rules.newcomer([(Field::Name, name.as_str()), (Field::Password, hash.expose())]),
+    };
+    Ok((1..).zip(users).map(entry).collect())
+}
