@@ -41,7 +41,13 @@ pub(crate) struct Course {
     pub(crate) counted: bool,
     /// It is answered as if nothing were at its address.
     pub(crate) nowhere: bool,
+    /// User tokens that the client showed in a reserved header, which was removed.
+    pub(crate) user_tokens: Vec<HeaderValue>,
     pub(crate) principal: Option<Principal>,
+    /// The credential was shown on purpose, whatever it led to: no browser added it by itself.
+    pub(crate) explicit: bool,
+    /// Cookies of a session that began with this request.
+    pub(crate) begun: Vec<HeaderValue>,
     /// The cookie of a device that signed in before, where the identity service answers.
     pub(crate) device: Option<Secret>,
     /// The session cookie that came names no session any more: the browser is told to forget it.

@@ -17,6 +17,7 @@ pub mod peek;
 pub mod trail;
 pub mod wire;
 
+mod begun;
 mod body;
 mod caching;
 mod course;

@@ -34,6 +34,7 @@ struct Inner {
     rate_limited: Counter,
     errors: Counter,
     abandoned: Counter,
+    breakglass_used: Counter,
     signed_in: Counter,
     sign_in_failed: Counter,
     events_lost: Counter,
@@ -68,6 +69,7 @@ impl Metrics {
             rate_limited: counter("rate_limited", "Requests refused by a rate limit"),
             errors: counter("errors", "Answers with a status of 500 or above"),
             abandoned: counter("requests_abandoned", "Requests cut off before their answer was whole"),
+            breakglass_used: counter("breakglass_used", "Breakglass tokens that were used"),
             signed_in: counter("sign_ins", "Sign-ins that succeeded"),
             sign_in_failed: counter("sign_ins_failed", "Sign-ins that were refused"),
             events_lost: counter("events_lost", "Security events that could not be written"),
@@ -93,6 +95,10 @@ impl Metrics {
         // Writing into a String cannot fail; a broken metric would leave the text short.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry.lock());
         text
+    }
+
+    pub(crate) fn breakglass_used(&self) {
+        self.0.breakglass_used.inc();
     }
 
     pub(crate) fn signed_in(&self) {

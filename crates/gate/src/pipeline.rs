@@ -26,7 +26,7 @@ use crate::stage::{authorize, csrf, edge, identify, refuse};
 enum Admitted {
     /// The service may have it.
     In,
-    /// The gate itself answers: a preflight.
+    /// The gate itself answers: a preflight, or a token that leaves the address bar.
     Answered(Response<Body>),
 }
 
@@ -67,7 +67,9 @@ impl Gate {
             return Ok(Admitted::Answered(answer));
         }
         limit::by_address(self, course, route)?;
-        identify::identify(self, course, route, request).await?;
+        if let Some(answer) = identify::identify(self, course, route, request).await? {
+            return Ok(Admitted::Answered(answer));
+        }
         limit::by_principal(self, course, route, request).await?;
         csrf::judge(self, course, route, request).await?;
         let permit = authorize::authorize(self, course, route, request)?;

@@ -208,6 +208,9 @@ denials! {
     /// All hashing workers are busy and the queue is full (ID-3).
     HashingBusy = Identify "identify.busy" 503 Server
         "Busy" "Too many people are signing in. Try again in a moment.";
+    /// A link with a token was opened by somebody who is signed in as another.
+    CredentialClash = Identify "identify.clash" 409 Client
+        "Signed in as somebody else" "Sign out first, then open the link again.";
     /// Users cannot make API keys here, or have as many as they may (ID-16).
     KeysClosed = Identify "identify.keys" 403 Client
         "No more keys" "You cannot make another key. End one that you do not need, or ask an administrator.";

@@ -19,7 +19,7 @@ use palisade_policy::section::authorize::Who;
 use palisade_policy::section::route::{Route, Target};
 use serde_json::Value;
 
-use super::authorize;
+use super::{authorize, identify};
 use crate::course::Course;
 use crate::gate::Gate;
 use crate::trail::mask;
@@ -89,6 +89,7 @@ impl Watch {
             Denial::CredentialInvalid if refusal.why == palisade_access::TOKEN_REUSED => {
                 "refresh_token_reused"
             }
+            Denial::CredentialInvalid if identify::shown::is_spent(refusal) => "breakglass_refused",
             _ => "request_refused",
         };
         self.event(name, refusal, refusal.status());

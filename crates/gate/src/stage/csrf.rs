@@ -40,6 +40,7 @@ pub(crate) async fn judge(
         route,
         credential: match course.principal.as_ref().map(Principal::via) {
             None => Credential::None,
+            Some(_) if course.explicit => Credential::Bearer,
             Some(Via::Session(_)) => Credential::Cookie,
             Some(Via::Token(_) | Via::Key(_)) => Credential::Bearer,
         },

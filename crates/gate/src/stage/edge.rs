@@ -13,6 +13,7 @@ use http_body::Body as _;
 use palisade_model::{ClientAddress, Denial, Refusal, RequestId};
 use palisade_policy::section::route::{Found, Methods, Route};
 
+use super::identify::shown::X_USER_TOKEN;
 use super::shield::cors;
 use crate::course::Course;
 use crate::gate::Gate;
@@ -59,7 +60,10 @@ pub(crate) fn receive(gate: &Gate, request: &Request<Body>) -> Course {
         quota: None,
         counted: false,
         nowhere: false,
+        user_tokens: Vec::new(),
         principal: None,
+        explicit: false,
+        begun: Vec::new(),
         device: None,
         forget_session: false,
         refused: None,
@@ -114,6 +118,7 @@ pub(crate) fn judge<'g>(
         .filter(|(name, _)| identity_headers::names_a_tenant(name))
         .map(|(_, value)| value.clone())
         .collect();
+    course.user_tokens = request.headers().get_all(X_USER_TOKEN).iter().cloned().collect();
     identity_headers::remove(request.headers_mut());
 
     let route = route(gate, request)?;

@@ -1,13 +1,15 @@
 //! Who is asking: one credential, or nobody.
 //!
-//! An `Authorization: Bearer` header is the credential if there is one, and the session cookie then counts for
-//! nothing: a request is never signed in twice. Two session cookies mean that somebody else wrote
+//! What is shown on purpose (an `Authorization: Bearer` header, `X-Admin-Token`, `X-User-Token`) is the credential if
+//! there is one, and the session cookie then counts for nothing: a request is never signed in twice. Two session cookies mean that somebody else wrote
 //! one of them (a sibling host can), and which one cannot be known: neither counts.
+
+mod query;
+pub(crate) mod shown;
 
 use axum::body::Body;
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, HeaderValue, Request};
-use palisade_access::Access;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use palisade_model::{Denial, Refusal, Secret, Token};
 use palisade_policy::section::authorize::Who;
 use palisade_policy::section::route::{Route, Service, Target};
@@ -16,7 +18,10 @@ use super::authorize;
 use crate::course::Course;
 use crate::gate::Gate;
 
-/// Finds the principal of a request, if it has one.
+pub(crate) use query::Quiet;
+
+/// Finds the principal of a request, if it has one. With an answer, the request is at its end: a token in its address
+/// was exchanged for a cookie.
 ///
 /// # Errors
 /// A bearer token that is not valid, except on routes that are open to everybody; or that it cannot be known.
@@ -25,26 +30,24 @@ pub(crate) async fn identify(
     course: &mut Course,
     route: &Route,
     request: &mut Request<Body>,
-) -> Result<(), Refusal> {
+) -> Result<Option<Response<Body>>, Refusal> {
     // These answer everybody alike, and health must answer when the store is gone.
     if matches!(
         route.target,
         Target::Service(Service::Health | Service::Keys | Service::Description | Service::Assets)
     ) {
-        return Ok(());
+        return Ok(None);
     }
     if matches!(route.target, Target::Service(Service::Identity)) {
         let name = &gate.policy().identify.lockout.device_cookie;
         let (only, second) = first_two(values_of(request.headers(), name));
         course.device = only.filter(|_| second.is_none()).map(Secret::new);
     }
-    if let Some(token) = bearer(request.headers())? {
-        if Access::looks_like_a_token(token) {
-            course.principal = Some(gate.parts().access.api_key(token, course.client).await?);
-            request.headers_mut().remove(AUTHORIZATION);
-            return Ok(());
-        }
-        match gate.parts().access.bearer(token).await {
+    let bearer = bearer(request.headers())?.map(Secret::new);
+    if let Some(principal) = shown::in_header(gate, course, request, bearer.clone()).await? {
+        course.principal = Some(principal);
+    } else if let Some(token) = bearer {
+        match gate.parts().access.bearer(token.expose()).await {
             Ok(principal) => {
                 course.principal = Some(principal);
                 request.headers_mut().remove(AUTHORIZATION);
@@ -54,10 +57,23 @@ pub(crate) async fn identify(
             Err(refusal) if refusal.denial == Denial::CredentialInvalid && open(route, request) => {}
             Err(refusal) => return Err(refusal),
         }
-        return Ok(());
+    } else {
+        by_cookie(gate, course, request.headers()).await?;
+        let former = course.principal.clone();
+        if let Some(answer) = query::exchange(gate, course, request, former.as_ref()).await? {
+            return Ok(Some(answer));
+        }
+        if course.principal.is_none() {
+            course.principal = shown::in_form(gate, course, request).await?;
+        }
     }
+    Ok(None)
+}
+
+/// Whose session the cookie is, if there is one cookie and no more.
+async fn by_cookie(gate: &Gate, course: &mut Course, headers: &HeaderMap) -> Result<(), Refusal> {
     let name = gate.policy().identify.sessions.cookie.as_str();
-    let (Some(cookie), None) = first_two(values_of(request.headers(), name)) else { return Ok(()) };
+    let (Some(cookie), None) = first_two(values_of(headers, name)) else { return Ok(()) };
     if Token::parse(cookie).is_some() {
         course.principal = gate.parts().access.session(cookie).await?;
     }

@@ -9,6 +9,7 @@ mod forms_stream;
 mod house;
 mod identify;
 mod limits;
+mod opaque;
 mod refusals;
 mod sealing;
 mod trail;

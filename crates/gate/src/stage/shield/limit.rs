@@ -19,6 +19,9 @@ use crate::gate::Gate;
 use crate::limits::Quota;
 use crate::peek::{self, Field};
 
+/// The name of the limit for attempts to sign in.
+const SIGN_IN: &str = "login";
+
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
@@ -97,6 +100,27 @@ pub(crate) async fn by_principal(
     hit(gate, course, &keys)?;
     course.counted |= by_default;
     Ok(())
+}
+
+/// Counts a credential that may be guessed like an attempt to sign in, by address (LIMIT-3); without `counted` it only
+/// looks whether there is room for one.
+///
+/// # Errors
+/// `RateLimited` when there is none.
+pub(crate) fn guess(gate: &Gate, course: &Course, counted: bool) -> Result<(), Refusal> {
+    let limits = &gate.policy().shield.limits;
+    let sign_in = limits.iter().enumerate().find(|(_, limit)| limit.name == SIGN_IN);
+    let Some((index, limit)) = sign_in.filter(|_| counts(gate, course)) else { return Ok(()) };
+    let address = gate.limits().address_key(limit, course.client);
+    let key = gate.limits().key(limit, b"guess", &address);
+    let check = [Check { key, windows: gate.limits().windows(index) }];
+    let (limiter, now) = (&gate.parts().limiter, gate.parts().world.now());
+    let verdict = if counted { limiter.hit(now, &check) } else { limiter.look(now, &check) };
+    if verdict.allowed {
+        return Ok(());
+    }
+    let refusal = Refusal::new(Denial::RateLimited, "too many credentials that do not count");
+    Err(refusal.retry_after(verdict.tightest.reset))
 }
 
 /// Whether requests from there are counted at all. A network is only exempt where the sender is known to be in it.

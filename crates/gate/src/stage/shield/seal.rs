@@ -15,6 +15,7 @@ use crate::OwnPage;
 use crate::caching;
 use crate::course::Course;
 use crate::gate::Gate;
+use crate::stage::identify::Quiet;
 use crate::stage::refuse::{RefusalPage, page_csp};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,9 +62,10 @@ pub(crate) fn clean(gate: &Gate, response: &mut Response<Body>) {
 pub(crate) fn seal<B>(gate: &Gate, course: &Course, response: &mut Response<B>) {
     let shield = &gate.policy().shield;
     let csp = own_policy(response);
+    let knows = csp.is_some() || response.extensions().get::<Quiet>().is_some();
     let headers = response.headers_mut();
     // A page of Palisade's own knows best whether its address holds a secret.
-    let quiet = csp.as_ref().and_then(|_| headers.get(REFERRER_POLICY).cloned());
+    let quiet = knows.then(|| headers.get(REFERRER_POLICY).cloned()).flatten();
     for (name, value) in &shield.headers {
         headers.insert(name, value.clone());
     }
@@ -99,6 +101,10 @@ pub(crate) fn seal<B>(gate: &Gate, course: &Course, response: &mut Response<B>) 
         cors::write(gate, course, route, headers);
         limit::write(gate, course, route, headers);
         announce(route, headers);
+    }
+    for cookie in &course.begun {
+        headers.append(SET_COOKIE, cookie.clone());
+        caching::keep_cookie_private(headers);
     }
     if course.forget_session && !hidden {
         forget(&gate.policy().identify.sessions, headers);
