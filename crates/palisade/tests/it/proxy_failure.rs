@@ -1,8 +1,10 @@
 //! Applications that are away, slow, broken or dying: the client always gets an honest answer.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -185,4 +187,85 @@ async fn an_idle_connection_is_closed_before_the_application_would() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     client.get("/").await;
     assert_eq!(app.connections(), 2);
+}
+
+/// An application that closes the connection, after these last words, as a request for a path comes in that it has not
+/// seen before; `/warm` and the second time are answered. After `/warm` there is an idle connection, and it closes at the
+/// worst moment: the request was sent, and there is no answer.
+async fn closing_at_the_worst_moment(last_words: &'static [u8]) -> Upstream {
+    let served: Mutex<HashSet<String>> = Mutex::default();
+    Upstream::start(move |request| {
+        if request.path() == "/warm" || !served.lock().insert(request.path().to_owned()) {
+            return Reply::ok("hello");
+        }
+        Reply::Close(last_words.to_vec())
+    })
+    .await
+}
+
+// proves: OBS-5
+#[tokio::test]
+async fn what_changes_nothing_survives_a_connection_that_closes_as_it_is_used() {
+    let app = closing_at_the_worst_moment(b"").await;
+    let site = Site::open_to_all(&app).await;
+    for (n, method) in [Method::GET, Method::HEAD, Method::OPTIONS].into_iter().enumerate() {
+        assert_eq!(site.client().get("/warm").await.status, StatusCode::OK);
+        let path = format!("/read/{n}?q=a%20b");
+        let answer = site.client().send(method.clone(), &path, &[("x-mark", "kept")], "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{method}: {}", answer.text());
+        let received = app.received();
+        let both: Vec<_> = received.iter().filter(|request| request.path() == path).collect();
+        assert_eq!(both.len(), 2, "{method}: once more, and no more than that");
+        assert_eq!(both[0].head, both[1].head, "the same request, byte for byte");
+        assert_eq!(both[1].header("x-mark"), Some("kept"));
+    }
+    assert_eq!(site.events(), Vec::<serde_json::Value>::new());
+}
+
+// proves: OBS-5
+#[tokio::test]
+async fn what_changes_something_is_never_sent_twice() {
+    let app = closing_at_the_worst_moment(b"").await;
+    let site = Site::open_to_all(&app).await;
+    let tries: [(Method, &[(&str, &str)], &str); 5] = [
+        (Method::POST, &[], ""),
+        (Method::POST, &[], "pay=1"),
+        (Method::PUT, &[], ""),
+        (Method::DELETE, &[], ""),
+        (Method::GET, &[], "a body"),
+    ];
+    for (n, (method, fields, body)) in tries.into_iter().enumerate() {
+        assert_eq!(site.client().get("/warm").await.status, StatusCode::OK);
+        let connections = app.connections();
+        let path = format!("/write/{n}");
+        let answer = site.client().send(method.clone(), &path, fields, body).await;
+        assert_problem(&site, &answer, 502, "service.invalid");
+        let times = app.received().iter().filter(|request| request.path() == path).count();
+        assert_eq!(times, 1, "{method} {body}: sent twice");
+        assert_eq!(app.connections(), connections, "it went over the connection that was there");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_began_or_a_new_connection_that_dies_is_not_asked_again() {
+    let began = closing_at_the_worst_moment(b"HTTP/1.1 2").await;
+    let informed = closing_at_the_worst_moment(b"HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    for app in [&began, &informed] {
+        let site = Site::open_to_all(app).await;
+        assert_eq!(site.client().get("/warm").await.status, StatusCode::OK);
+        let answer = site.client().get("/once").await;
+        assert_problem(&site, &answer, 502, "service.invalid");
+        assert_eq!(app.received().iter().filter(|request| request.path() == "/once").count(), 1);
+    }
+    // Two connections, and then it is enough: one that was there, and a new one.
+    let dying = Upstream::start(|request| match request.path() {
+        "/warm" => Reply::ok("hello"),
+        _ => Reply::Close(Vec::new()),
+    })
+    .await;
+    let site = Site::open_to_all(&dying).await;
+    assert_eq!(site.client().get("/warm").await.status, StatusCode::OK);
+    let answer = site.client().get("/dying").await;
+    assert_problem(&site, &answer, 502, "service.invalid");
+    assert_eq!(dying.received().iter().filter(|request| request.path() == "/dying").count(), 2);
 }

@@ -18,13 +18,15 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::ear::{Ear, Heard};
 use super::failure::Failure;
 use super::outgoing::Outgoing;
 
 /// A connection over which one request at a time can go.
 pub(super) struct Link {
     sender: SendRequest<Outgoing>,
-    connection: Connection<TokioIo<TcpStream>, Outgoing>,
+    connection: Connection<TokioIo<Ear>, Outgoing>,
+    heard: Heard,
     over: bool,
 }
 
@@ -35,7 +37,12 @@ pub(super) enum Sent {
     /// The connection was closed before a byte of the request was written: here it is back.
     Unsent(Request<Outgoing>),
     /// The connection broke after the request, or a part of it, was written.
-    Broken(Option<hyper::Error>),
+    Broken {
+        /// What hyper has to say of it.
+        error: Option<hyper::Error>,
+        /// Whether it ended without a byte of an answer.
+        unheard: bool,
+    },
 }
 
 impl Link {
@@ -47,15 +54,17 @@ impl Link {
             Err(_) => return Err(Failure::ConnectTimeout),
         };
         stream.set_nodelay(true).map_err(Failure::Unreachable)?;
+        let heard = Heard::default();
         let (sender, connection) = Builder::new()
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Ear::new(stream, heard.clone())))
             .await
             .map_err(|error| Failure::Invalid(Some(error)))?;
-        Ok(Self { sender, connection, over: false })
+        Ok(Self { sender, connection, heard, over: false })
     }
 
     /// Sends `request` and waits for the head of its answer.
     pub(super) async fn send(&mut self, request: Request<Outgoing>) -> Sent {
+        self.heard.anew();
         let answer = tokio::task::unconstrained(self.sender.try_send_request(request));
         let mut answer = pin!(answer);
         let outcome = std::future::poll_fn(|cx| {
@@ -70,10 +79,14 @@ impl Link {
             Some(Ok(response)) => Sent::Answered(response),
             Some(Err(mut error)) => match error.take_message() {
                 Some(request) => Sent::Unsent(request),
-                None => Sent::Broken(Some(error.into_error())),
+                None => self.broken(Some(error.into_error())),
             },
-            None => Sent::Broken(None),
+            None => self.broken(None),
         }
+    }
+
+    fn broken(&self, error: Option<hyper::Error>) -> Sent {
+        Sent::Broken { error, unheard: !self.heard.anything() }
     }
 
     /// Lets the connection read and write what it can. Ready once the connection is over.
@@ -95,7 +108,7 @@ impl Link {
     /// The socket and what was read of it beyond the head of the answer: for protocols that take over.
     pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
         let parts = self.connection.into_parts();
-        (parts.io.into_inner(), parts.read_buf)
+        (parts.io.into_inner().into_inner(), parts.read_buf)
     }
 }
 

@@ -4,6 +4,7 @@
 //! both ways and never held, hop-by-hop fields are left behind, and what Palisade knows is added.
 
 mod answer;
+mod ear;
 mod failure;
 mod figures;
 mod forward;

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use http::header::UPGRADE;
 use http::{Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use palisade_model::ClientAddress;
 use palisade_policy::section::upstream::Upstream;
@@ -65,23 +68,34 @@ impl Pool {
     /// Sends `request` over a connection of this pool. The lease keeps the connection until the answer is whole.
     ///
     /// An idle connection may turn out to be closed. As long as no byte of the request was written the next one is
-    /// tried; once a byte was, the request is never sent again, since the application may have acted on it.
+    /// tried. Once a byte was, the application may have acted on it, and the request is never sent again, but for one
+    /// case: an application that closes an idle connection at the very moment at which a request is on its way to it.
+    /// So what changes nothing and has no body is sent a second time, over a new connection, when a connection that
+    /// was in use before ended without a byte of an answer (RFC 9112 section 9.3.1, RFC 9110 section 9.2.2).
     pub(super) async fn send(
         self: &Arc<Self>,
         mut request: Request<Outgoing>,
         client: ClientAddress,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let lease = self.slot(client).await?;
+        let mut repeated = false;
         loop {
-            let idle = self.take_idle();
+            let idle = if repeated { None } else { self.take_idle() };
             let fresh = idle.is_none();
+            let spare = if fresh { None } else { copy(&request) };
             let mut link = match idle {
                 Some(link) => link,
                 None => Box::new(Box::pin(Link::open(&self.authority, self.connect_timeout)).await?),
             };
             match link.send(request).await {
                 Sent::Answered(response) => return Ok((response, lease.holding(link))),
-                Sent::Broken(error) => return Err(Failure::Invalid(error)),
+                Sent::Broken { error, unheard } => match spare.filter(|_| unheard) {
+                    Some(spare) => {
+                        tracing::debug!("an idle connection was closed as it was used: once more");
+                        (request, repeated) = (spare, true);
+                    }
+                    None => return Err(Failure::Invalid(error)),
+                },
                 Sent::Unsent(_) if fresh => return Err(Failure::Invalid(None)),
                 Sent::Unsent(back) => request = back,
             }
@@ -143,6 +157,20 @@ impl Pool {
         let open = self.connections.saturating_sub(self.slots.available_permits());
         Load { idle: self.stack.lock().len(), open, waiting: self.waiting.load(Ordering::Relaxed) }
     }
+}
+
+/// The request once more, if repeating it does no harm and nothing of it is used up by sending it.
+fn copy(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+    let (method, headers) = (request.method(), request.headers());
+    if !method.is_safe() || !request.body().is_end_stream() || headers.contains_key(UPGRADE) {
+        return None;
+    }
+    let mut copy = Request::new(Outgoing::new(Body::empty()));
+    method.clone_into(copy.method_mut());
+    request.uri().clone_into(copy.uri_mut());
+    *copy.version_mut() = request.version();
+    headers.clone_into(copy.headers_mut());
+    Some(copy)
 }
 
 /// How the connections of a pool are used at one moment.
