@@ -36,14 +36,14 @@ impl Csrf {
         let mut bytes = [0_u8; 2 * HALF];
         let (mask, masked) = bytes.split_at_mut(HALF);
         world.entropy.fill(mask)?;
-        masked.copy_from_slice(&code(&self.key, b"field", principal));
+        masked.copy_from_slice(&code(&self.key, b"field", principal.binding()));
         xor(masked, mask);
         Ok(BASE64URL_NOPAD.encode(&bytes))
     }
 
     /// The readable cookie's value: 43 characters of base64url.
     pub(crate) fn cookie(&self, principal: &Principal) -> String {
-        BASE64URL_NOPAD.encode(&code(&self.key, b"cookie", principal))
+        BASE64URL_NOPAD.encode(&code(&self.key, b"cookie", principal.binding()))
     }
 
     /// Whether `presented` is one of this principal's tokens, in a time that does not tell how much of
@@ -62,14 +62,15 @@ impl Csrf {
         let shown = bytes.get(bytes.len() - HALF..).unwrap_or_default();
         let label: &[u8] = if field { b"field" } else { b"cookie" };
         // Every key is tried, so that the time does not tell which.
-        std::iter::once(&self.key)
-            .chain(&self.former)
-            .fold(false, |found, key| equal(shown, &code(key, label, principal)) | found)
+        let keys = std::iter::once(&self.key).chain(&self.former);
+        let bindings = std::iter::once(principal.binding()).chain(principal.former_binding());
+        keys.flat_map(|key| bindings.clone().map(move |binding| code(key, label, binding)))
+            .fold(false, |found, code| equal(shown, &code) | found)
     }
 }
 
-fn code(key: &Key, label: &[u8], principal: &Principal) -> [u8; HALF] {
-    hmac_sha256(key.expose(), &[label, principal.binding()])
+fn code(key: &Key, label: &[u8], binding: &[u8; 32]) -> [u8; HALF] {
+    hmac_sha256(key.expose(), &[label, binding])
 }
 
 fn xor(into: &mut [u8], with: &[u8]) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use palisade_model::id::{FamilyId, KeyId, SessionId, UserId};
-use palisade_model::{TenantId, Timestamp, digest};
+use palisade_model::{TenantId, Timestamp, Token, digest};
 use palisade_policy::Policy;
 use palisade_policy::section::authorize::RoleSet;
 use palisade_store::{ApiToken, Session, SessionKind, Subject, TokenKind, User};
@@ -38,6 +38,8 @@ struct Facts {
     role_names: Vec<String>,
     via: Via,
     binding: [u8; 32],
+    /// What CSRF tokens were bound to until this very moment, and the cookie that takes the former one's place.
+    former: Option<([u8; 32], Option<Token>)>,
     password_expires_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
     kind: SessionKind,
@@ -65,6 +67,7 @@ impl Facts {
             role_names: Vec::new(),
             via,
             binding,
+            former: None,
             password_expires_at,
             ends_at: None,
             kind: SessionKind::Ordinary,
@@ -105,6 +108,14 @@ impl Principal {
         }
         facts.judge_factor(policy);
         Self(Arc::new(facts))
+    }
+
+    /// The same, as it came with a cookie that its session has no more. Of this request alone, never cached.
+    pub(crate) fn under_former(self, binding: [u8; 32], cookie: Option<Token>) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(facts) => Self(Arc::new(Facts { former: Some((binding, cookie)), ..facts })),
+            Err(shared) => Self(shared),
+        }
     }
 
     pub(crate) fn of_token(user: &User, family: FamilyId, strong: bool, policy: &Policy) -> Self {
@@ -239,6 +250,17 @@ impl Principal {
         self.0.scopes.as_ref().is_none_or(|scopes| scopes.allow(method, path))
     }
 
+    /// The cookie that the browser has to be given, because the rights of its user have changed (ID-8).
+    #[must_use]
+    pub fn renewed(&self) -> Option<&Token> {
+        self.0.former.as_ref()?.1.as_ref()
+    }
+
+    /// What CSRF tokens of pages are bound to that were made a moment ago.
+    pub(crate) fn former_binding(&self) -> Option<&[u8; 32]> {
+        self.0.former.as_ref().map(|(binding, _)| binding)
+    }
+
     /// What a CSRF token is bound to: it dies with the session.
     pub(crate) fn binding(&self) -> &[u8; 32] {
         &self.0.binding
@@ -277,6 +299,7 @@ impl Principal {
             role_names: Vec::new(),
             via: Via::Session(SessionId::generate(now, entropy).unwrap()),
             binding: [7; 32],
+            former: None,
             password_expires_at: None,
             ends_at: None,
             kind: SessionKind::Ordinary,

@@ -81,6 +81,8 @@ actions! {
     IdentityLinked = "identity.linked";
     /// A linked account at another site was taken off a user.
     IdentityUnlinked = "identity.unlinked";
+    /// A session got another id because its user's rights had changed.
+    SessionRotated = "session.rotated";
     /// Access and refresh tokens were issued.
     TokenIssued = "token.issued";
     /// A refresh token was exchanged for its successor.

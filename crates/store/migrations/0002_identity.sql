@@ -13,6 +13,13 @@ ALTER TABLE sessions ADD COLUMN strong BIGINT NOT NULL DEFAULT 0 CHECK (strong I
 -- Whether a second factor was part of the sign-in that a family of tokens descends from.
 ALTER TABLE families ADD COLUMN strong BIGINT NOT NULL DEFAULT 0 CHECK (strong IN (0, 1));
 
+-- Whether the user's rights have changed since it got its id: it gets another at its next use. For a moment the former
+-- one is still good, for requests that were under way.
+ALTER TABLE sessions ADD COLUMN stale BIGINT NOT NULL DEFAULT 0 CHECK (stale IN (0, 1));
+ALTER TABLE sessions ADD COLUMN former BYTEA;
+ALTER TABLE sessions ADD COLUMN former_until BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX sessions_former ON sessions (former);
+
 -- What may happen once only and was not kept elsewhere: callbacks, logout tokens.
 CREATE TABLE spent (
     digest BYTEA PRIMARY KEY,

@@ -49,7 +49,7 @@ pub use outbox::{Allowance, Mail};
 pub use pending::Pending;
 pub use refresh::{RefreshToken, Rotation};
 pub use revoke::{Reach, Revoked};
-pub use session::{Renewal, Session, SessionKind};
+pub use session::{FoundSession, Renewal, Session, SessionKind};
 pub use signing::SigningKey;
 pub use user::User;
 

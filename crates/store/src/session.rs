@@ -64,6 +64,17 @@ pub struct Session {
     pub agent: Option<String>,
 }
 
+/// A session as it was found by a cookie.
+#[derive(Clone, Debug)]
+pub struct FoundSession {
+    /// The session. Its digest is another than that of the cookie where the cookie is a former one of it.
+    pub session: Session,
+    /// Whose.
+    pub user: User,
+    /// Whether their rights have changed since it got its cookie.
+    pub stale: bool,
+}
+
 /// A session that goes on under another cookie, because its user proved anew who they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Renewal {
@@ -92,6 +103,12 @@ statements! {
                   RETURNING digest, id";
     FIND = concat!("SELECT ", columns!(), ", ", user::columns!(), " FROM sessions s \
                     JOIN users u ON u.id = s.user_id WHERE s.digest = $1 AND s.expires_at > $2 AND u.enabled = 1");
+    FIND_EITHER = concat!("SELECT ", columns!(), ", ", user::columns!(), ", s.stale FROM sessions s \
+                           JOIN users u ON u.id = s.user_id \
+                           WHERE (s.digest = $1 OR (s.former = $1 AND s.former_until > $2)) \
+                           AND s.expires_at > $2 AND u.enabled = 1");
+    ROTATE = "UPDATE sessions SET digest = $3, former = $2, former_until = $4, stale = 0 WHERE id = $1 \
+              AND digest = $2 AND stale = 1 RETURNING 1";
     OF_USER = concat!("SELECT ", columns!(), " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 \
                        ORDER BY s.last_seen DESC, s.id DESC");
     RENEW = "UPDATE sessions SET digest = $4, proven_at = $5, strong = $6 WHERE id = $1 AND user_id = $2 \
@@ -230,6 +247,46 @@ impl Store {
     pub async fn session(&self, digest: &[u8; 32]) -> Result<Option<(Session, User)>, StoreError> {
         let rows = self.db().point(FIND.with(values![digest, self.world().now()])).await?;
         first(rows).map(|mut row| Ok((read(&mut row)?, User::read(&mut row)?))).transpose()
+    }
+
+    /// The same, also by the cookie that it had before it was [rotated](Self::rotate_session) a moment ago.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn session_by_either(&self, digest: &[u8; 32]) -> Result<Option<FoundSession>, StoreError> {
+        let rows = self.db().point(FIND_EITHER.with(values![digest, self.world().now()])).await?;
+        let found = first(rows).map(|mut row| {
+            Ok(FoundSession { session: read(&mut row)?, user: User::read(&mut row)?, stale: row.read()? })
+        });
+        found.transpose()
+    }
+
+    /// Gives a session whose user's rights have changed another cookie: of all who try, one does. The former one finds
+    /// it until `former_until`. Whether it was done; the trail hears of it only then.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn rotate_session(
+        &self,
+        renewal: Renewal,
+        former_until: Timestamp,
+        audit: Vec<AuditEvent>,
+    ) -> Result<bool, StoreError> {
+        let Renewal { session, was, becomes } = renewal;
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let values = values![session, was, becomes, former_until];
+                    let [rotated] = tx.all([ROTATE.with(values)]).await?;
+                    if rotated.is_empty() {
+                        return Ok(false);
+                    }
+                    tx.changed(Subject::Session(session));
+                    tx.record(audit);
+                    Ok(true)
+                })
+            })
+            .await
     }
 
     /// The user's sessions that are not over, the one used last first.

@@ -58,6 +58,7 @@ statements! {
               created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     CLAIM = "INSERT INTO logins (login, user_id) VALUES ($1, $2) ON CONFLICT (login) DO NOTHING RETURNING 1";
     ENABLED = "SELECT enabled FROM users WHERE id = $1";
+    MAKE_STALE = "UPDATE sessions SET stale = 1 WHERE user_id = $1";
     SET_ROLES = "UPDATE users SET roles = $2 WHERE id = $1 RETURNING 1";
 }
 
@@ -197,7 +198,7 @@ impl Store {
             .await
     }
 
-    /// Gives the user these roles and no others.
+    /// Gives the user these roles and no others. Their sessions get another id at their next use.
     ///
     /// # Errors
     /// [`StoreError::Gone`] when there is no such user.
@@ -211,7 +212,8 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [set] = tx.all([SET_ROLES.with(values![id, roles])]).await?;
+                    let [set, _] =
+                        tx.all([SET_ROLES.with(values![id, roles]), MAKE_STALE.with(values![id])]).await?;
                     first(set).ok_or(StoreError::Gone)?;
                     tx.changed(Subject::User(id));
                     tx.record(audit);

@@ -69,8 +69,8 @@ impl Access {
         }
     }
 
-    /// Gives a user these roles instead of the present ones. Sessions end (a new id at any change of rights,
-    /// ID-8); tokens go on with the new roles, from the next request on.
+    /// Gives a user these roles instead of the present ones, from the next request on. Sessions get another id at
+    /// their next use (ID-8).
     ///
     /// # Errors
     /// `InvalidInput` with the field `user` or `roles`; the store's failures.
@@ -86,9 +86,6 @@ impl Access {
         let row =
             about(Action::UserChanged, &user, by, origin).change("roles", user.roles.clone(), roles.to_vec());
         self.store().set_roles(user.id, roles, vec![row]).await.map_err(unchanged)?;
-        self.revoke_user(user.id);
-        let row = about(Action::SessionRevoked, &user, by, origin);
-        self.store().end_sessions_of(user.id, None, vec![row]).await.map_err(unchanged)?;
         self.revoke_user(user.id);
         Ok(())
     }

@@ -1,10 +1,16 @@
 //! A credential to a principal: the hot path.
 
-use palisade_model::{Denial, Refusal, RequestId, Timestamp, Token, digest};
-use palisade_store::User;
+use std::time::Duration;
 
-use crate::access::{Access, unknowable, unrandom};
+use palisade_model::audit::Origin;
+use palisade_model::{Action, Denial, Refusal, RequestId, Timestamp, Token, digest};
+use palisade_store::{FoundSession, Renewal, Session, Subject, User};
+
+use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::{Principal, Via};
+
+/// So long the former id of a rotated session is still good: for requests that were under way. It gets no new cookie.
+const GRACE: Duration = Duration::from_secs(10);
 
 impl Access {
     /// Whose session this cookie is. `None` for a cookie that is no session, or not any more.
@@ -31,16 +37,47 @@ impl Access {
         digest: &[u8; 32],
         now: Timestamp,
     ) -> Result<Option<Principal>, Refusal> {
-        let reading = self.0.live.reading();
-        let Some((session, user)) = self.store().session(digest).await.map_err(unknowable)? else {
-            return Ok(None);
-        };
-        if !user.enabled || !self.0.sessions.lives(&session, now) {
+        // Twice, if another request rotates the session meanwhile.
+        for _ in 0..2 {
+            let reading = self.0.live.reading();
+            let found = self.store().session_by_either(digest).await.map_err(unknowable)?;
+            let Some(FoundSession { session, user, stale }) = found else { return Ok(None) };
+            if !user.enabled || !self.0.sessions.lives(&session, now) {
+                return Ok(None);
+            }
+            let principal = Principal::of_session(&user, &session, self.policy());
+            if session.digest != *digest {
+                return Ok(Some(principal.under_former(*digest, None)));
+            }
+            if !stale {
+                self.0.sessions.remember(&session, principal.clone(), reading, now);
+                return Ok(Some(principal));
+            }
+            if let Some(principal) = self.rotate(session, &user, now).await? {
+                return Ok(Some(principal));
+            }
+        }
+        Err(Refusal::new(Denial::IdentityUnavailable, "a session was rotated again and again"))
+    }
+
+    /// Gives a session another id, because its user's rights have changed (ID-8). `None` when another request did so.
+    async fn rotate(
+        &self,
+        mut session: Session,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<Option<Principal>, Refusal> {
+        let cookie = Token::generate(&*self.0.world.entropy).map_err(unrandom)?;
+        let renewal = Renewal { session: session.id, was: session.digest, becomes: cookie.digest() };
+        let row = entry(Action::SessionRotated, "session", &session.id, user, &Origin::default());
+        let rotated = self.store().rotate_session(renewal, now.plus(GRACE), vec![row]).await;
+        if !rotated.map_err(unchanged)? {
             return Ok(None);
         }
-        let principal = Principal::of_session(&user, &session, self.policy());
-        self.0.sessions.remember(&session, principal.clone(), reading, now);
-        Ok(Some(principal))
+        self.revoke(&[Subject::Session(session.id)]);
+        session.digest = renewal.becomes;
+        let principal = Principal::of_session(user, &session, self.policy());
+        Ok(Some(principal.under_former(renewal.was, Some(cookie))))
     }
 
     /// Whom an access token names (RFC 6750, RFC 9068). Tenant and roles are those of the live user

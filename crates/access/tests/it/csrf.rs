@@ -109,7 +109,8 @@ async fn an_assertion_verifies_with_the_published_key_and_says_who_asks_for_what
     let expected = serde_json::json!({
         "iss": "https://tracker.example", "aud": "upstream", "sub": user.to_string(),
         "iat": now, "nbf": now, "exp": now + 60, "jti": "request-42",
-        "name": "alice", "email": "a@tracker.example", "tenant": "north", "roles": ["manager", "user"],
+        "name": "alice", "email": "a@tracker.example", "email_verified": true,
+        "tenant": "north", "roles": ["manager", "user"],
         "method": "POST", "path": "/work?x=\"1\"",
     });
     assert_eq!(claims, expected);

@@ -15,6 +15,7 @@ mod lockout;
 mod open;
 mod password;
 mod post;
+mod rotation;
 mod session;
 mod sign_in;
 mod sign_up;

@@ -86,7 +86,7 @@ async fn what_was_ended_is_refused_on_the_very_next_call() {
     let user = house.user("alice", &["manager"]).await;
     let server = Origin::default();
 
-    for way in ["sign out", "end", "end others", "disable", "roles", "password", "end all"] {
+    for way in ["sign out", "end", "end others", "disable", "password", "end all"] {
         let session = sign_in(&house.access, "alice").await;
         let other = sign_in(&house.access, "alice").await;
         assert!(lives(&house.access, &session).await && lives(&house.access, &session).await);
@@ -98,7 +98,6 @@ async fn what_was_ended_is_refused_on_the_very_next_call() {
                 assert!(access.end_other_sessions(&other.principal, &origin()).await.unwrap() > 0);
             }
             "disable" => access.disable(user, None, &server).await.unwrap(),
-            "roles" => access.set_roles(user, &["user".into()], None, &server).await.unwrap(),
             "password" => {
                 let change = async |by: &NewSession, old: &str, new: &str| {
                     access.change_password(&by.principal, &secret(old), &secret(new), &server).await.unwrap()

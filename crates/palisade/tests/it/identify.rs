@@ -4,6 +4,7 @@ mod attempts;
 mod json;
 mod oversee;
 mod pages;
+mod rotate;
 
 use http::Method;
 

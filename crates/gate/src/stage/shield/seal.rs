@@ -6,7 +6,8 @@ use http::header::{
     STRICT_TRANSPORT_SECURITY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use palisade_model::Denial;
+use palisade_access::Principal;
+use palisade_model::{Denial, Token};
 use palisade_policy::section::identify::Sessions;
 use palisade_policy::section::route::Route;
 
@@ -106,9 +107,46 @@ pub(crate) fn seal<B>(gate: &Gate, course: &Course, response: &mut Response<B>) 
         headers.append(SET_COOKIE, cookie.clone());
         caching::keep_cookie_private(headers);
     }
+    if let Some(principal) = &course.principal
+        && let Some(cookie) = principal.renewed()
+    {
+        renew(gate, principal, cookie, headers);
+    }
     if course.forget_session && !hidden {
         forget(&gate.policy().identify.sessions, headers);
     }
+}
+
+/// Hands the browser the session's new cookie, and what is bound to it; unless the service has just set or taken it.
+fn renew(gate: &Gate, principal: &Principal, cookie: &Token, headers: &mut HeaderMap) {
+    let policy = gate.policy();
+    let sessions = &policy.identify.sessions;
+    if is_set(&sessions.cookie, headers) {
+        return;
+    }
+    let access = &gate.parts().access;
+    let life = principal.ends_at().map_or(0, |at| at.since(gate.parts().world.now()).as_secs());
+    let secure = if sessions.secure { "; Secure" } else { "" };
+    let site = sessions.same_site.as_str();
+    let mut set = |name: &str, value: &str, http_only: &str| {
+        let line = format!("{name}={value}; Path=/; Max-Age={life}{http_only}{secure}; SameSite={site}");
+        if let Ok(line) = HeaderValue::try_from(line) {
+            headers.append(SET_COOKIE, line);
+        }
+    };
+    set(&sessions.cookie, cookie.expose(), "; HttpOnly");
+    if let Some(name) = &policy.csrf.cookie {
+        set(name, &access.csrf_cookie(principal), "");
+    }
+    caching::keep_cookie_private(headers);
+}
+
+/// Whether the answer sets this cookie, or takes it back.
+fn is_set(name: &str, headers: &HeaderMap) -> bool {
+    let sets = |line: &HeaderValue| {
+        line.as_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
+    };
+    headers.get_all(SET_COOKIE).iter().any(sets)
 }
 
 /// The Content-Security-Policy of a page of Palisade's own.
@@ -144,10 +182,7 @@ fn announce(route: &Route, headers: &mut HeaderMap) {
 /// Tells the browser to forget a session cookie that names no session, unless the answer sets a new one.
 fn forget(sessions: &Sessions, headers: &mut HeaderMap) {
     let name = sessions.cookie.as_str();
-    let sets = |line: &HeaderValue| {
-        line.as_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
-    };
-    if headers.get_all(SET_COOKIE).iter().any(sets) {
+    if is_set(name, headers) {
         return;
     }
     let secure = if sessions.secure { "; Secure" } else { "" };
