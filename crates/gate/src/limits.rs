@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::HeaderValue;
 use palisade_model::{ClientAddress, Timestamp, digest};
 use palisade_policy::Policy;
+use palisade_policy::section::authorize::{RoleSet, Who};
 use palisade_policy::section::route::Route;
-use palisade_policy::section::shield::{DEFAULT_NAME, Limit};
+use palisade_policy::section::shield::{ADMIN_NAME, DEFAULT_NAME, Limit};
 
 /// What is left of a limit's window.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Limits {
     windows: Vec<Vec<(u32, Duration)>>,
     /// The names of these windows.
     names: Vec<Vec<Arc<str>>>,
+    /// The limit of what is for administrators alone, and who they are (LIMIT-6).
+    admin: Option<(usize, RoleSet)>,
     /// By index of the route: `RateLimit-Policy`.
     pub(crate) announced: Vec<Option<HeaderValue>>,
 }
@@ -56,8 +59,17 @@ impl Limits {
                 .iter()
                 .map(|limit| limit.windows.iter().map(|w| window_name(limit, w.per).into()).collect())
                 .collect(),
+            admin: limits
+                .iter()
+                .position(|limit| limit.name == ADMIN_NAME)
+                .map(|index| (index, policy.roles.administrators())),
             announced: policy.routes.rows.iter().map(announce).collect(),
         }
+    }
+
+    /// Whether that limit counts a request that these may make: that of administrators counts theirs alone.
+    pub(crate) fn counts(&self, limit: usize, who: Who) -> bool {
+        self.admin.is_none_or(|(index, set)| limit != index || who == Who::Roles(set))
     }
 
     /// A limit's windows as the limiter takes them.

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod compose;
 pub mod demo;
 pub mod listener;
+mod locked;
 pub mod logging;
 pub mod outgoing;
 pub mod pages;

@@ -81,6 +81,7 @@ fn variables() -> String {
                 }
                 Form::Plain => "the key itself; items of a list set apart by commas",
                 Form::Minutes => "a whole number of minutes",
+                Form::Seconds => "a whole number of seconds",
                 Form::PerMinute => "a whole number of requests in a minute",
             };
             text.push_str(&format!("| {} | `{}` | {form} |\n", variable.name, setting.path()));

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use palisade_model::audit::Origin;
-use palisade_model::id::UserId;
-use palisade_model::{Action, AuditEvent, ClientAddress, FieldFault, Refusal};
+use palisade_model::{Action, AuditEvent, ClientAddress, Denial, FieldFault, Refusal};
+use palisade_store::User;
 
 use crate::access::{Access, unchanged, unknowable};
+use crate::principal::Principal;
 
 /// Addresses (or /64 networks) that are unlocked at once at most, as a power of two: keys are digests, so each has to
 /// be made.
@@ -26,18 +27,28 @@ pub enum Locked {
 
 impl Access {
     /// Lifts lockouts, and forgets the failures that have not led to one yet. How many counts were forgotten: none
-    /// leaves no row. `by` is the administrator, `None` on the command line.
+    /// leaves no row. `by` is the administrator, `None` on the command line; one of a tenant unlocks its users alone.
     ///
     /// # Errors
     /// `InvalidInput` with the field `user` for somebody who is not there, or `address` for a network that is too
-    /// large; the store's failures.
-    pub async fn unlock(&self, whose: &Locked, by: Option<UserId>, origin: &Origin) -> Result<u64, Refusal> {
+    /// large; [`Denial::Forbidden`] for an administrator of a tenant; the store's failures.
+    pub async fn unlock(
+        &self,
+        whose: &Locked,
+        by: Option<&Principal>,
+        origin: &Origin,
+    ) -> Result<u64, Refusal> {
         let mut row = AuditEvent::new(Action::LockoutLifted, "lockouts", "all").from(origin);
-        row.user = by;
+        row.user = by.map(Principal::user);
+        let tenant = by.and_then(Principal::tenant);
+        if tenant.is_some() && !matches!(whose, Locked::User(_)) {
+            return Err(Refusal::new(Denial::Forbidden, "addresses belong to no tenant"));
+        }
         match whose {
             Locked::User(login) => {
                 let user = self.store().user_by_login(login.trim()).await.map_err(unknowable)?;
-                let user = user.ok_or_else(|| fault("user", "There is no such user."))?;
+                let within = |user: &User| tenant.is_none_or(|tenant| user.tenant.as_ref() == Some(tenant));
+                let user = user.filter(within).ok_or_else(|| fault("user", "There is no such user."))?;
                 (row.entity_type, row.entity_id) = ("user", user.id.to_string());
                 row.tenant.clone_from(&user.tenant);
                 self.store().unlock(self.0.lockouts.keys_of(&user), vec![row]).await

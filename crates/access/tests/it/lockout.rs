@@ -229,6 +229,8 @@ async fn an_ipv6_network_counts_as_one() {
 async fn an_administrator_lifts_lockouts_at_once_and_on_the_record() {
     let house = House::new().await;
     let admin: UserId = house.user("root", &["admin"]).await;
+    let root = house.access.sign_in("root", &secret(GOOD), &from("192.0.2.200"), None).await.unwrap();
+    let root = root.session().unwrap().principal;
     house.user("alice", &["user"]).await;
     let new = house
         .access
@@ -245,7 +247,7 @@ async fn an_administrator_lifts_lockouts_at_once_and_on_the_record() {
     fail(&house, "alice", 10).await;
     // The other process is another node, or the command line.
     let other = house.neighbour().await;
-    let unlock = async |what: Locked| other.unlock(&what, Some(admin), &Origin::default()).await.unwrap();
+    let unlock = async |what: Locked| other.unlock(&what, Some(&root), &Origin::default()).await.unwrap();
 
     assert_eq!(unlock(Locked::User("ALICE@tracker.example".into())).await, 2, "the account and its device");
     assert!(enter(&house, "alice", GOOD, &device).await.is_ok());
@@ -262,9 +264,44 @@ async fn an_administrator_lifts_lockouts_at_once_and_on_the_record() {
     assert_eq!(unlock(Locked::All).await, 0);
     assert_eq!(house.count("lockout.lifted").await, 3, "nothing done is nothing told");
     for wrong in [Locked::User("ghost".into()), Locked::Network("10.0.0.0/8".parse().unwrap())] {
-        let refusal = other.unlock(&wrong, Some(admin), &Origin::default()).await.unwrap_err();
+        let refusal = other.unlock(&wrong, Some(&root), &Origin::default()).await.unwrap_err();
         assert_eq!(refusal.denial, Denial::InvalidInput);
     }
+}
+
+// proves: LIMIT-3, ACC-3
+#[tokio::test]
+async fn an_administrator_of_a_tenant_unlocks_its_users_and_nobody_else() {
+    let house = House::new().await;
+    let new = |name: &str, tenant: &str, role: &str| palisade_access::NewUser {
+        name: name.into(),
+        tenant: palisade_model::TenantId::parse(tenant),
+        roles: Some(vec![role.into()]),
+        password: Some(secret(GOOD)),
+        ..Default::default()
+    };
+    for (name, tenant, role) in
+        [("chief", "north", "admin"), ("nora", "north", "user"), ("sam", "south", "user")]
+    {
+        house.access.create_user(new(name, tenant, role), None, &Origin::default()).await.unwrap();
+    }
+    let chief = house.access.sign_in("chief", &secret(GOOD), &from("192.0.2.200"), None).await.unwrap();
+    let chief = chief.session().unwrap().principal;
+    for name in ["nora", "sam"] {
+        for n in 0..10 {
+            denied(&house, name, "x", &from(&format!("203.0.113.{}", n + name.len() * 10))).await;
+        }
+    }
+    let unlock = async |what: Locked| house.access.unlock(&what, Some(&chief), &Origin::default()).await;
+    assert_eq!(unlock(Locked::User("nora".into())).await.unwrap(), 1);
+    let hidden = unlock(Locked::User("sam".into())).await.unwrap_err();
+    let absent = unlock(Locked::User("ghost".into())).await.unwrap_err();
+    assert_eq!(format!("{hidden:?}"), format!("{absent:?}"));
+    for wide in [Locked::All, Locked::Network("203.0.113.0/24".parse().unwrap())] {
+        assert_eq!(unlock(wide).await.unwrap_err().denial, Denial::Forbidden);
+    }
+    assert_eq!(denied(&house, "sam", GOOD, &from("198.51.100.1")).await.denial, Denial::SignInFailed);
+    assert_eq!(house.count("lockout.lifted").await, 1);
 }
 
 // proves: LIMIT-3

@@ -41,6 +41,8 @@ pub(super) enum Command {
     /// Take over what another program has; works while the server runs
     #[command(subcommand, arg_required_else_help = true)]
     Import(ImportCommand),
+    /// Lift lockouts, and forget failed attempts; works at once while the server runs
+    Unlock(Unlock),
     /// Look after the audit trail
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
@@ -285,6 +287,21 @@ pub(super) enum Preset {
     Django,
     /// user with username, email and password_hash, as in Flask's tutorials
     FlaskLogin,
+}
+
+/// `palisade unlock`.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Unlock {
+    /// An account, for everybody and on every device: name or e-mail
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// An address, or all addresses of a network
+    #[arg(long, value_name = "ADDRESS|NETWORK")]
+    pub(super) address: Option<String>,
+    /// Everything that is locked
+    #[arg(long)]
+    pub(super) all: bool,
 }
 
 /// `palisade audit`.

@@ -15,6 +15,7 @@ mod keys;
 mod revoke;
 mod serve;
 mod terminal;
+mod unlock;
 mod user;
 
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::User(command) => user::run(&context()?, command, terminal),
         Command::Keys(command) => keys::run(&context()?, command, terminal),
         Command::Revoke(whose) => revoke::run(&context()?, &whose, terminal),
+        Command::Unlock(command) => unlock::run(&context()?, command, terminal),
         Command::Openapi => {
             let (policy, _) = context()?.policy(terminal.colour_errors)?;
             line(format_args!("{:#}", description::document(&policy)));

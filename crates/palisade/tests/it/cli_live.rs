@@ -217,3 +217,63 @@ async fn what_was_counted_survives_a_kill() {
     let server = server.killed();
     assert_eq!(statuses(&server, 1).await, [429], "a full window stays full");
 }
+
+impl Server {
+    /// Kills it in the middle of whatever it does, and starts it again.
+    fn fall_and_rise(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .arg("serve")
+            .env_clear()
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(self.address).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("it does not come back");
+    }
+
+    async fn sign_in_as(&self, login: &str, password: &str) -> StatusCode {
+        let json = ("content-type", "application/json");
+        let body = format!("{{\"login\":\"{login}\",\"password\":\"{password}\"}}");
+        Client::new(self.address).send(Method::POST, "/api/v1/auth/login", &[json], &body).await.status
+    }
+}
+
+// proves: LIMIT-3, LIMIT-8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lockout_survives_kill_9_and_the_command_line_lifts_it_at_once() {
+    let mut server = Server::start_with(&[], "[shield.limits]\nlogin = \"1000/minute\"\n");
+    server.sign_in(&server.link).await;
+    for n in 0..5 {
+        assert_eq!(server.sign_in_as("admin", "wrong").await, StatusCode::UNAUTHORIZED, "{n}");
+        if n == 2 {
+            server.fall_and_rise();
+        }
+    }
+    assert_eq!(server.sign_in_as("admin", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
+    server.fall_and_rise();
+    assert_eq!(server.sign_in_as("admin", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
+
+    for wrong in [&["unlock"][..], &["unlock", "--all", "--user", "admin"], &["unlock", "--address", "here"]]
+    {
+        assert_eq!(server.run(wrong).0, Some(2), "{wrong:?}");
+    }
+    assert_eq!(server.run(&["unlock", "--user", "nobody"]).0, Some(2));
+    assert_eq!(server.sign_in_as("admin", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
+    let (code, text) = server.run(&["unlock", "--address", "127.0.0.1"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(text, "Nothing is counted against 127.0.0.1/32 any more, and no lockout holds.\n");
+    assert_eq!(server.sign_in_as("admin", PASSWORD).await, StatusCode::OK);
+    let (code, text) = server.run(&["unlock", "--address", "127.0.0.0/24"]);
+    assert_eq!((code, text.as_str()), (Some(0), "Nothing was counted against 127.0.0.0/24.\n"));
+    assert_eq!(server.run(&["audit", "verify"]).0, Some(0));
+    assert_eq!(server.end(), Some(0));
+}

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod json;
+mod lockout;
 mod oversee;
 mod pages;
 mod rotate;

@@ -65,4 +65,32 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::delete("/api/v1/admin/users/{id}/sessions/{sid}", TAG, "Ends one session of a user.")
         .gives(&[Gives::nothing(204, "It has ended.")])
         .refuses(&[Denial::RouteUnknown]),
+    Operation::post(
+        "/api/v1/admin/unlock",
+        TAG,
+        "Lifts lockouts of a user, of an address or network, or all of them: send one of the three.",
+    )
+    .takes(&[
+        Field::optional(
+            "user",
+            Shape::Text,
+            "Name or e-mail: unlocks the account and the devices that are known to it.",
+        ),
+        Field::optional(
+            "address",
+            Shape::Text,
+            "An address, or a network of at most 65,536 such as 192.0.2.0/24.",
+        ),
+        Field::optional("all", Shape::Flag, "Everything that is locked."),
+    ])
+    .gives(&[Gives::json(
+        200,
+        "They are lifted, on every node.",
+        Shape::Object(&[Field::new(
+            "forgotten",
+            Shape::Count,
+            "How many counts of failures were forgotten, lockouts among them.",
+        )]),
+    )])
+    .refuses(&[Denial::InvalidInput]),
 ];

@@ -4,7 +4,7 @@ use palisade_model::Stage;
 
 use super::{Control, Probe, listed};
 use crate::Policy;
-use crate::section::shield::Limit;
+use crate::section::shield::{Limit, limits};
 
 pub(super) const CONTROLS: &[Control] = &[
     Control {
@@ -138,6 +138,23 @@ pub(super) const CONTROLS: &[Control] = &[
         sentence: |policy| match named(policy, "login") {
             Some(limit) => format!("Both ways to sign in share one limit: {}.", limit_text(limit)),
             None => "Both ways to sign in share one limit.".to_owned(),
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "shield.admin_limit",
+        title: "Administrative requests are counted by themselves",
+        stage: Stage::Shield,
+        keys: &["shield.admin_requests", "shield.admin_window"],
+        enforced_by: "crates/gate/src/stage/shield/limit.rs",
+        requirements: &["LIMIT-6"],
+        references: &["ASVS V2.4.1"],
+        sentence: |policy| match named(policy, limits::ADMIN_NAME) {
+            Some(limit) => format!(
+                "What is for administrators alone has a limit of its own beside the others: {}.",
+                limit_text(limit)
+            ),
+            None => "What is for administrators alone has a limit of its own.".to_owned(),
         },
         probe: Probe::WithTheProver,
     },

@@ -420,7 +420,11 @@ impl<'a> Reader<'a> {
                     FromEnvironment::Value { name, text }
                 }
                 None => {
-                    let unit = if form == Form::Minutes { "minutes" } else { "requests in a minute" };
+                    let unit = match form {
+                        Form::Minutes => "minutes",
+                        Form::Seconds => "seconds",
+                        Form::Plain | Form::PerMinute => "requests in a minute",
+                    };
                     let help = format!("write a whole number of {unit}: {name}=30");
                     FromEnvironment::Wrong(
                         vec![Wrong::malformed(format!("`{text}` is not a whole number"), help)],

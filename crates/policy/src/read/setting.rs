@@ -35,6 +35,8 @@ pub enum Form {
     Plain,
     /// A whole number of minutes.
     Minutes,
+    /// A whole number of seconds.
+    Seconds,
     /// A whole number of requests in a minute.
     PerMinute,
 }
@@ -53,6 +55,7 @@ impl Variable {
         match self.form {
             Form::Plain => Some(text.to_owned()),
             Form::Minutes => Some(format!("{}m", whole()?)),
+            Form::Seconds => Some(format!("{}s", whole()?)),
             Form::PerMinute => Some(format!("{}/minute", whole()?)),
         }
     }

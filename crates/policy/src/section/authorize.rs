@@ -399,6 +399,12 @@ impl Roles {
         }
     }
 
+    /// Whether that is administrators and nobody else.
+    #[must_use]
+    pub fn administer(&self, who: Who) -> bool {
+        matches!(who, Who::Roles(set) if set == self.administrators())
+    }
+
     /// What to say of a role that is not defined.
     pub(crate) fn unknown(&self, name: &str, place: Place) -> Diagnostic {
         unknown_role(name, place, self.names.iter().map(String::as_str))

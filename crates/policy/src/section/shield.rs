@@ -4,14 +4,16 @@ pub(crate) mod cors;
 pub(crate) mod headers;
 pub(crate) mod limits;
 
+use std::time::Duration;
+
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::app::App;
 pub use crate::read::quantity::Window;
-use crate::read::setting::Variable;
+use crate::read::setting::{Form, Variable};
 use crate::read::{Reader, Scope, Setting, Shape, Table};
-pub use limits::DEFAULT_NAME;
+pub use limits::{ADMIN_NAME, DEFAULT_NAME};
 
 const LIMITS_ENABLED: Setting<bool> = Setting::new(
     "shield.limits_enabled",
@@ -25,10 +27,22 @@ const EXEMPT: Setting<Vec<IpNet>> =
     Setting::new("shield.exempt", "", "Networks that no limit counts, such as a monitor's.")
         .such_as("192.0.2.7/32");
 
+const ADMIN_REQUESTS: Setting<u32> = Setting::new(
+    "shield.admin_requests",
+    "60",
+    "So many requests for which only administrators are allowed may one address make in the window.",
+)
+.between("1", "1000000")
+.or_from(&[Variable::plain("ADMIN_RATE_MAX")]);
+const ADMIN_WINDOW: Setting<Duration> =
+    Setting::new("shield.admin_window", "1m", "The sliding window of such requests.")
+        .between("1s", "366d")
+        .or_from(&[Variable { name: "ADMIN_RATE_WINDOW", form: Form::Seconds }]);
+
 pub(crate) const SCOPES: &[Scope] = &[Scope {
     path: "shield",
     doc: "Headers, origins, rates and networks.",
-    settings: &[&LIMITS_ENABLED, &REFUSE, &EXEMPT],
+    settings: &[&LIMITS_ENABLED, &REFUSE, &EXEMPT, &ADMIN_REQUESTS, &ADMIN_WINDOW],
     tables: &["headers", "cookies", "cors", "limits"],
     shape: Shape::Once,
 }];
@@ -38,6 +52,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, app: &App) -> Shie
     let headers = headers::read(reader, &table, app);
     let cors_table = reader.open(&table, "cors", "shield.cors");
     let cors = cors::read(reader, &cors_table);
+    let admin =
+        Window { count: reader.read(&table, &ADMIN_REQUESTS), per: reader.read(&table, &ADMIN_WINDOW) };
     Shield {
         headers: headers.always,
         default_headers: headers.default,
@@ -45,7 +61,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, app: &App) -> Shie
         cookies: headers::read_cookies(reader, &table, app),
         cors: (!cors.origins.is_empty()).then_some(cors),
         limits_enabled: reader.read(&table, &LIMITS_ENABLED),
-        limits: limits::read(reader, &table),
+        limits: limits::read(reader, &table, admin),
         refuse: reader.read(&table, &REFUSE),
         exempt: reader.read(&table, &EXEMPT),
     }

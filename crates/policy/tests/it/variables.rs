@@ -35,7 +35,7 @@ fn the_environment_comes_before_the_file_and_the_own_name_before_the_seeds() {
     );
 }
 
-// proves: POL-1
+// proves: POL-1, LIMIT-6
 #[test]
 fn the_names_that_the_seeds_use_override_what_they_name() {
     let key = "0123456789abcdef0123456789abcdef";
@@ -49,6 +49,8 @@ fn the_names_that_the_seeds_use_override_what_they_name() {
         ("ENVIRONMENT", "production"),
         ("RATE_LIMIT_ENABLED", "true"),
         ("RATE_LIMIT_PER_MINUTE", "100"),
+        ("ADMIN_RATE_MAX", "7"),
+        ("ADMIN_RATE_WINDOW", "90"),
         ("LOG_LEVEL", "WARNING"),
         ("SECURITY_MODE", "enforced"),
         ("BASE_URL", "https://a.example.com"),
@@ -66,6 +68,7 @@ fn the_names_that_the_seeds_use_override_what_they_name() {
     assert_eq!(policy.app.environment, Deployment::Production);
     assert!(policy.shield.limits_enabled);
     assert_eq!(policy.shield.limits[0].windows[0].text(), "100/minute");
+    assert_eq!(policy.shield.limits[2].windows[0].text(), "7/1m30s");
     assert_eq!(policy.audit.log_level, "warn");
     assert!(policy.csrf.enforced);
 }

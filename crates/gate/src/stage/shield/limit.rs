@@ -18,6 +18,7 @@ use crate::course::Course;
 use crate::gate::Gate;
 use crate::limits::Quota;
 use crate::peek::{self, Field};
+use crate::stage::authorize;
 
 /// The name of the limit for attempts to sign in.
 const SIGN_IN: &str = "login";
@@ -36,7 +37,7 @@ pub(crate) fn by_address(gate: &Gate, course: &mut Course, route: &Route) -> Res
     if !counts(gate, course) {
         return Ok(());
     }
-    let keys: Vec<_> = of_route(gate, route)
+    let keys: Vec<_> = of_route(gate, course, route)
         .filter(|(_, limit)| limit.by == LimitBy::Address)
         .map(|(index, limit)| (index, gate.limits().address_key(limit, course.client)))
         .collect();
@@ -77,7 +78,7 @@ pub(crate) async fn by_principal(
         return Ok(());
     }
     let (mut keys, mut by_default) = (Vec::new(), false);
-    for (index, limit) in of_route(gate, route) {
+    for (index, limit) in of_route(gate, course, route) {
         let principal = course.principal.as_ref();
         let key = match &limit.by {
             LimitBy::Address => continue,
@@ -130,9 +131,15 @@ fn counts(gate: &Gate, course: &Course) -> bool {
     shield.limits_enabled && !(course.client.is_known() && shield.exempt.iter().any(|net| net.contains(&ip)))
 }
 
-fn of_route<'g>(gate: &'g Gate, route: &'g Route) -> impl Iterator<Item = (usize, &'g Limit)> {
+fn of_route<'g>(
+    gate: &'g Gate,
+    course: &Course,
+    route: &'g Route,
+) -> impl Iterator<Item = (usize, &'g Limit)> + use<'g> {
     let limits = &gate.policy().shield.limits;
-    route.limits.iter().filter_map(|index| limits.get(*index).map(|limit| (*index, limit)))
+    let who = authorize::who(route, &course.method);
+    let counted = move |index: &&usize| gate.limits().counts(**index, who);
+    route.limits.iter().filter(counted).filter_map(|index| limits.get(*index).map(|limit| (*index, limit)))
 }
 
 fn hit(gate: &Gate, course: &mut Course, keys: &[(usize, [u8; 16])]) -> Result<(), Refusal> {

@@ -17,6 +17,7 @@ mod sign_in;
 mod sign_out;
 mod sign_up;
 mod tokens;
+mod unlock;
 
 use std::sync::Arc;
 
@@ -69,6 +70,7 @@ pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
         .route("/api/v1/admin/users", get(oversee::users))
         .route("/api/v1/admin/users/{id}/sessions", get(oversee::list).delete(oversee::end_all))
         .route("/api/v1/admin/users/{id}/sessions/{sid}", delete(oversee::end))
+        .route("/api/v1/admin/unlock", post(unlock::submit))
         .with_state(desk)
 }
 

@@ -252,3 +252,30 @@ async fn what_was_counted_by_user_and_by_field_survives_a_restart() {
     site.assert_refused(&over, 429, "shield.limit");
     assert_eq!(app.received().len(), 4);
 }
+
+// proves: LIMIT-6
+#[tokio::test]
+async fn what_is_for_administrators_has_a_window_of_its_own_and_reads_of_others_do_not_fill_it() {
+    let app = Upstream::plain().await;
+    let policy = format!(
+        "[shield]\nadmin_requests = 3\nadmin_window = \"1h\"\n\
+         [[route]]\npath = \"/mixed\"\nto = \"upstream:app\"\ncsrf = \"off\"\nallow = {{ read = \"user\", write = \"admin\" }}\n\
+         [[route]]\npath = \"/admin\"\nto = \"upstream:app\"\nallow = \"admin\"\n{}",
+        public(app.address)
+    );
+    let site = Site::start(&policy).await;
+    let mut admin = site.signed_in("root", "admin").await;
+    for _ in 0..5 {
+        assert_eq!(admin.get("/mixed").await.status, StatusCode::OK, "reading is not administration");
+    }
+    assert_eq!(admin.send(Method::POST, "/mixed", &[], "").await.status, StatusCode::OK);
+    assert_eq!(admin.get("/admin").await.header("x-ratelimit-remaining"), Some("1"));
+    // Whoever guesses counts as well: by address.
+    assert_eq!(site.client().get("/admin").await.status, StatusCode::UNAUTHORIZED);
+    let refused = admin.get("/admin").await;
+    site.assert_refused(&refused, 429, "shield.limit");
+    assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() > 3500);
+    let unlock = admin.send(Method::POST, "/api/v1/admin/unlock", &[], "").await;
+    assert_eq!(unlock.status, StatusCode::TOO_MANY_REQUESTS, "Palisade's own count too");
+    assert_eq!(admin.get("/mixed").await.status, StatusCode::OK);
+}

@@ -72,6 +72,7 @@ const ROWS: &[Own] = &[
     Own(GET, "/api/v1/admin/users", Identity, Administrator, Token, Usual),
     Own(&["GET", "DELETE"], "/api/v1/admin/users/{id}/sessions", Identity, Administrator, Token, Usual),
     Own(DELETE, "/api/v1/admin/users/{id}/sessions/{sid}", Identity, Administrator, Token, Usual),
+    Own(POST, "/api/v1/admin/unlock", Identity, Administrator, Token, Usual),
     Own(GET, "/healthz", Health, Public, Token, Nothing),
     Own(GET, "/readyz", Health, Public, Token, Nothing),
     Own(GET, "/health", Health, Public, Token, Nothing),
@@ -116,6 +117,8 @@ pub(crate) struct Ground {
     pub(crate) default: usize,
     /// The index of the limit for sign-in.
     pub(crate) sign_in: usize,
+    /// The index of the limit for administrators.
+    pub(crate) admin: usize,
     /// Who administers.
     pub(crate) administrators: Who,
     /// Whether the API's description is served: in development and testing only (EDGE-9).
@@ -144,6 +147,7 @@ pub(crate) fn rows(ground: &Ground) -> Vec<Route> {
             access: Access { read: who(*caller), write: who(*caller) },
             limits: match counted {
                 Nothing => Vec::new(),
+                Usual if *caller == Caller::Administrator => vec![ground.admin, ground.default],
                 Usual => vec![ground.default],
                 SignIn => vec![ground.sign_in, ground.default],
             },

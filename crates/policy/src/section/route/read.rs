@@ -91,6 +91,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, around: &Around<'_
     let mut rows = own::rows(&own::Ground {
         default: limit(limits::DEFAULT_NAME),
         sign_in: limit(limits::LOGIN_NAME),
+        admin: limit(limits::ADMIN_NAME),
         administrators: around.administrators,
         described: around.described,
     });
@@ -129,14 +130,15 @@ fn read_one(reader: &mut Reader<'_>, table: &Table<'_>, around: &Around<'_>, ind
     }
     let target = read_target(reader, table, around);
     let methods = reader.read(table, &METHODS);
+    let access = read_access(reader, table, around);
     let row = Route {
         index,
         path,
         methods: methods.iter().fold(Methods::NONE, |all, method| all.with(method)),
         target,
         csrf: reader.read(table, &CSRF),
-        access: read_access(reader, table, around),
-        limits: read_limits(reader, table, around),
+        limits: read_limits(reader, table, &access, around),
+        access,
         body_bytes: reader.read_if_said(table, &BODY).map_or(around.body_bytes, |size| size.0),
         timeout: reader.read(table, &TIMEOUT),
         cors: read_cors(reader, table),
@@ -201,10 +203,18 @@ fn read_access(reader: &mut Reader<'_>, table: &Table<'_>, around: &Around<'_>) 
     allow.resolve(around.roles, &table.at("allow"), &reader.places, &mut reader.found)
 }
 
-fn read_limits(reader: &mut Reader<'_>, table: &Table<'_>, around: &Around<'_>) -> Vec<usize> {
+/// What is for administrators alone counts by their limit as well (LIMIT-6).
+fn read_limits(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    access: &Access,
+    around: &Around<'_>,
+) -> Vec<usize> {
     let names = reader.read(table, &LIMITS);
     let path = table.at("limits");
-    let mut indexes = Vec::new();
+    let admin = around.limits.iter().position(|limit| limit.name == limits::ADMIN_NAME);
+    let for_administrators = [access.read, access.write].iter().any(|who| around.roles.administer(*who));
+    let mut indexes: Vec<usize> = admin.filter(|_| for_administrators).into_iter().collect();
     for (n, name) in names.iter().enumerate() {
         match around.limits.iter().position(|limit| limit.name == *name) {
             Some(index) => indexes.push(index),

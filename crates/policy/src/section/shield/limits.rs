@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::{Limit, LimitBy, Window};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::read::kind::{Context, Kind, Raw, Read, Wrong, span_of, text_of, wrong_type};
 use crate::read::setting::{Form, Variable};
 use crate::read::{Reader, Scope, Setting, Shape, Table};
@@ -40,6 +40,9 @@ pub(crate) const SCOPES: &[Scope] = &[Scope {
 pub const DEFAULT_NAME: &str = "default";
 /// The name of the limit of both ways to sign in.
 pub(crate) const LOGIN_NAME: &str = "login";
+
+/// The name of the limit of what is for administrators alone (LIMIT-6).
+pub const ADMIN_NAME: &str = "admin";
 
 /// One limit as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,14 +182,21 @@ impl LimitBy {
     }
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, shield: &Table<'_>) -> Vec<Limit> {
+pub(super) fn read(reader: &mut Reader<'_>, shield: &Table<'_>, admin: Window) -> Vec<Limit> {
     let table = reader.open(shield, "limits", "shield.limits");
     let mut limits = vec![
         named(DEFAULT_NAME, reader.read(&table, &DEFAULT)),
         named(LOGIN_NAME, reader.read(&table, &LOGIN)),
+        named(ADMIN_NAME, by_address(vec![admin])),
     ];
     for (name, rule) in reader.read_names(&table, &LIMIT) {
-        if name != DEFAULT_NAME && name != LOGIN_NAME {
+        if name == ADMIN_NAME {
+            let place = reader.places.of("shield.limits.admin");
+            reader.note(
+                Diagnostic::error(Code::Malformed, place, "the limit `admin` is Palisade's own")
+                    .help("set shield.admin_requests and shield.admin_window, or choose another name"),
+            );
+        } else if name != DEFAULT_NAME && name != LOGIN_NAME {
             limits.push(named(&name, rule));
         }
     }

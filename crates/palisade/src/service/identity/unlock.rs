@@ -1,0 +1,46 @@
+//! `/api/v1/admin/unlock`: an administrator lifts lockouts (LIMIT-3, LIMIT-8).
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::Request;
+use palisade_access::Locked;
+use palisade_gate::{Allowed, Exchange};
+use palisade_model::{FieldFault, Refusal};
+use serde_json::json;
+
+use super::intake::Intake;
+use super::sessions::somebody;
+use super::{Answer, Desk, reply};
+use crate::locked;
+
+/// Lifts what the one field of the body names.
+pub(super) async fn submit(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let administrator = somebody(&permit)?;
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    let (user, address, all) = (intake.optional("user"), intake.optional("address"), intake.flag("all"));
+    intake.finish()?;
+    let whose = match (user, address, all) {
+        (Some(user), None, false) => Locked::User(user.expose().to_owned()),
+        (None, Some(address), false) => {
+            let network = locked::network(address.expose());
+            Locked::Network(network.ok_or_else(|| fault("address", locked::NETWORK))?)
+        }
+        (None, None, true) => Locked::All,
+        _ => return Err(fault("user", "Send one of user, address and all.").into()),
+    };
+    let forgotten = desk.access.unlock(&whose, Some(administrator), &exchange.origin()).await?;
+    Ok(reply::json(200, &json!({ "forgotten": forgotten })))
+}
+
+fn fault(field: &'static str, message: &'static str) -> Refusal {
+    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
+}
