@@ -15,6 +15,9 @@ pub enum OutgoingError {
     /// More than anybody has to say here.
     #[error("the provider's answer is too long")]
     TooLong,
+    /// A provider that is known by TLS names an address without it.
+    #[error("an endpoint is not https")]
+    Plain,
     /// This process speaks to nobody.
     #[error("there is no network here")]
     Offline,

@@ -52,6 +52,10 @@ impl<'c> AsyncHttpClient<'c> for Sender<'_> {
     type Future = Answering;
 
     fn call(&'c self, request: HttpRequest) -> Answering {
+        // Here, since the library follows a document to its keys before anybody can judge it.
+        if self.0.settings.issuer.secure && request.uri().scheme() != Some(&http::uri::Scheme::HTTPS) {
+            return Box::pin(std::future::ready(Err(OutgoingError::Plain)));
+        }
         self.0.outgoing.send(&self.0.settings.name, request)
     }
 }

@@ -12,6 +12,7 @@ mod keys;
 mod legacy;
 mod link;
 mod lockout;
+mod oidc;
 mod open;
 mod password;
 mod post;
