@@ -39,6 +39,7 @@ pub use service::authorize::Permit;
 pub use service::breakglass::{BREAKGLASS_SPENT, BreakglassReport};
 pub use service::enter::{Entered, HalfIn, Method};
 pub use service::factors::{Changed, Held, TotpOffer};
+pub use service::inherit::Inherited;
 pub use service::keys::Turn;
 pub use service::newcomer::{Judged, Newcomer, Tally};
 pub use service::post::Waiting;

@@ -12,6 +12,7 @@ pub(crate) mod guest;
 pub(crate) mod identify;
 pub(crate) mod identity;
 pub(crate) mod import;
+pub(crate) mod inherit;
 pub(crate) mod keys;
 pub(crate) mod link;
 pub(crate) mod newcomer;

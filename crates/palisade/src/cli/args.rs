@@ -231,6 +231,36 @@ pub(super) struct Whose {
 pub(super) enum ImportCommand {
     /// Take over users with the password hashes they have; whoever is here already stays as they are
     Users(ImportUsers),
+    /// Take over tokens of which another system keeps SHA-256, as Semptify does
+    Tokens(ImportTokens),
+}
+
+/// `palisade import tokens`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportTokens {
+    /// Semptify's security/admin_tokens.json or security/users.json
+    pub(super) file: PathBuf,
+    /// Whose tokens these are
+    #[arg(long, value_enum)]
+    pub(super) kind: TokenFile,
+    /// The administrator as whom administrators' tokens act (name or e-mail)
+    #[arg(long, value_name = "USER")]
+    pub(super) owner: Option<String>,
+    /// Read everything and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// Whose the tokens of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TokenFile {
+    /// An administrator's
+    Admin,
+    /// Visitors', who get a user each
+    User,
 }
 
 /// `palisade import users`.

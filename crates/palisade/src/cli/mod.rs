@@ -55,6 +55,7 @@ fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Demo(ports) => serve::demo(&ports),
         Command::Explain(question) => explain::run(&context()?, &question, terminal),
         Command::Check { format, .. } => check::run(&context()?, format, terminal),
+        Command::Import(ImportCommand::Tokens(asked)) => import::tokens::run(&context()?, &asked, terminal),
         Command::Import(ImportCommand::Users(asked)) => import::run(&context()?, &asked, terminal),
         Command::User(command) => user::run(&context()?, command, terminal),
         Command::Keys(command) => keys::run(&context()?, command, terminal),

@@ -24,7 +24,10 @@ fn made() -> TempDir {
 
 /// A server that lets people try often.
 fn server() -> Server {
-    Server::start_with(&[], "[shield.limits]\nlogin = \"100000/minute\"\ndefault = \"100000/minute\"\n")
+    Server::start_with(
+        &[],
+        "[shield.limits]\nlogin = \"100000/minute\"\ndefault = \"100000/minute\"\n[identify.lockout]\nenabled = false\n",
+    )
 }
 
 fn import(folder: &Path, arguments: &[&str]) -> Output {
@@ -277,5 +280,43 @@ fn what_cannot_be_read_ends_with_two_and_says_what_to_write() {
         let err = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {err}");
         assert!(err.contains(hint) && !err.contains("hunter2"), "{arguments:?}: {err}");
+    }
+}
+
+/// Nothing of the file but what it says counts, and a second time changes nothing.
+// proves: ID-15
+#[test]
+fn semptifys_tokens_are_taken_over_once_and_never_shown() {
+    let secret = "a-visitors-own-token";
+    let users = format!(
+        "{{ \"{secret}\": {{}}, \"u2\": {{ \"hash\": \"{}\", \"enabled\": false }}, \"u3\": {{ \"hash\": \"x\" }} }}",
+        "cd".repeat(32)
+    );
+    let folder = folder("users.json", &users);
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .env_clear()
+            .current_dir(folder.path())
+            .args(["import", "tokens", "users.json", "--format", "json"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(!format!("{output:?}").contains(secret));
+        (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default())
+    };
+    let (code, dry) = run(&["--kind", "user", "--dry-run"]);
+    assert_eq!((code, tally(&dry), &dry["written"]), (Some(1), [2, 0, 1], &json!(false)));
+    let (code, first) = run(&["--kind", "user"]);
+    assert_eq!((code, tally(&first)), (Some(1), [2, 0, 1]));
+    let (code, second) = run(&["--kind", "user"]);
+    assert_eq!((code, tally(&second)), (Some(1), [0, 2, 1]));
+    assert_eq!(run(&["--kind", "admin"]).0, Some(2), "an administrator's token is somebody's");
+    assert_eq!(run(&["--kind", "admin", "--owner", "nobody"]).0, Some(2));
+    let data = folder.path().join("palisade-data");
+    for file in
+        std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+    {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{}", file.display());
     }
 }

@@ -7,6 +7,7 @@ mod columns;
 mod entry;
 mod report;
 mod source;
+pub(super) mod tokens;
 
 use std::collections::HashSet;
 
