@@ -4,6 +4,7 @@ mod asked;
 mod forwarded;
 mod http2;
 mod sizes;
+mod slow;
 
 use crate::support::{Site, Upstream};
 

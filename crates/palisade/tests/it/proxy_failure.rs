@@ -227,18 +227,18 @@ async fn what_changes_nothing_survives_a_connection_that_closes_as_it_is_used() 
 async fn what_changes_something_is_never_sent_twice() {
     let app = closing_at_the_worst_moment(b"").await;
     let site = Site::open_to_all(&app).await;
-    let tries: [(Method, &[(&str, &str)], &str); 5] = [
-        (Method::POST, &[], ""),
-        (Method::POST, &[], "pay=1"),
-        (Method::PUT, &[], ""),
-        (Method::DELETE, &[], ""),
-        (Method::GET, &[], "a body"),
+    let tries = [
+        (Method::POST, ""),
+        (Method::POST, "pay=1"),
+        (Method::PUT, ""),
+        (Method::DELETE, ""),
+        (Method::GET, "a body"),
     ];
-    for (n, (method, fields, body)) in tries.into_iter().enumerate() {
+    for (n, (method, body)) in tries.into_iter().enumerate() {
         assert_eq!(site.client().get("/warm").await.status, StatusCode::OK);
         let connections = app.connections();
         let path = format!("/write/{n}");
-        let answer = site.client().send(method.clone(), &path, fields, body).await;
+        let answer = site.client().send(method.clone(), &path, &[], body).await;
         assert_problem(&site, &answer, 502, "service.invalid");
         let times = app.received().iter().filter(|request| request.path() == path).count();
         assert_eq!(times, 1, "{method} {body}: sent twice");
