@@ -12,6 +12,11 @@ use crate::lockout::Subjects;
 /// When to come back while others' attempts are not decided.
 const SOON: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether they are, and how many times at most: people of one office who sign in at the same
+/// moment wait for each other, and not for guessers, whose places end in a lockout.
+const PAUSE: Duration = Duration::from_millis(25);
+const PATIENCE: usize = 80;
+
 /// An attempt that has its place. Dropped without a word about its end, it counts as failed a minute later.
 pub(crate) struct Attempt {
     access: Access,
@@ -37,22 +42,41 @@ impl Access {
         if buckets.is_empty() {
             return Ok(Attempt { access: self.clone(), buckets, at: now, barred: false, alarm: None });
         }
-        let standings = self.store().reserve_attempt(buckets.clone(), now).await.map_err(unknowable)?;
+        let standings = self.take_places(&buckets, now).await?;
         let alarm = alarm(&buckets, &standings);
         let both = || buckets.iter().zip(&standings);
-        if let Some((_, standing)) = both().find(|(bucket, at)| bucket.stops && **at != Standing::Free) {
-            let refusal = match standing {
-                Standing::Locked { until, .. } => {
-                    Refusal::new(Denial::LockedOut, "locked out").retry_after(until.since(now))
-                }
-                _ => Refusal::new(Denial::LockedOut, "others' attempts are not decided").retry_after(SOON),
-            };
+        let locked = both().find_map(|(bucket, standing)| match standing {
+            Standing::Locked { until, .. } if bucket.stops => Some(*until),
+            _ => None,
+        });
+        if let Some(until) = locked {
+            let refusal = Refusal::new(Denial::LockedOut, "locked out").retry_after(until.since(now));
             return Err(refusal.alarming(alarm));
+        }
+        if standings.contains(&Standing::Busy) {
+            // Made-up names are busy in the same way: it tells nothing of who exists.
+            let refusal = Refusal::new(Denial::LockedOut, "others' attempts are not decided");
+            return Err(refusal.retry_after(SOON).alarming(alarm));
         }
         let free = both().filter(|(_, at)| **at == Standing::Free).map(|(bucket, _)| bucket.clone());
         let free: Vec<Bucket> = free.collect();
         let barred = free.len() < buckets.len();
         Ok(Attempt { access: self.clone(), buckets: free, at: now, barred, alarm })
+    }
+}
+
+impl Access {
+    async fn take_places(&self, buckets: &[Bucket], at: Timestamp) -> Result<Vec<Standing>, Refusal> {
+        let mut patience = PATIENCE;
+        loop {
+            let standings = self.store().reserve_attempt(buckets.to_vec(), at).await.map_err(unknowable)?;
+            let busy = standings.contains(&Standing::Busy);
+            if !busy || patience == 0 || standings.iter().any(|at| matches!(at, Standing::Locked { .. })) {
+                return Ok(standings);
+            }
+            patience -= 1;
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 

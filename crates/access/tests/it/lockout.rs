@@ -137,6 +137,26 @@ async fn two_hundred_guesses_at_once_get_no_more_than_five_answers() {
     assert_eq!(house.count("lockout.began").await, 1);
 }
 
+/// An office behind one address, in the morning.
+// proves: LIMIT-3
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn thirty_who_sign_in_at_once_from_one_address_all_get_in() {
+    let house = Arc::new(House::new().await);
+    for n in 0..30 {
+        house.user(&format!("user{n}"), &["user"]).await;
+    }
+    let tries: Vec<_> = (0..30)
+        .map(|n| {
+            let house = house.clone();
+            tokio::spawn(async move { enter(&house, &format!("user{n}"), GOOD, &origin()).await })
+        })
+        .collect();
+    for one in tries {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(house.count("lockout.began").await, 0);
+}
+
 /// Known devices: what strangers do does not touch them.
 // proves: LIMIT-8
 #[tokio::test]

@@ -20,4 +20,5 @@ mod rotation;
 mod session;
 mod sign_in;
 mod sign_up;
+mod time;
 mod token;

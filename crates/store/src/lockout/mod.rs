@@ -51,7 +51,7 @@ pub(crate) fn prune(now: Timestamp) -> Query {
 
 impl Store {
     /// Takes a place for an attempt that began `now`, in each of these one or two buckets that is free; in none when
-    /// one that stops is not. Where each of them stands, in order.
+    /// one that stops is locked, or any is busy. Where each of them stands, in order.
     ///
     /// # Errors
     /// When the database does not answer: then no place was taken.
@@ -63,8 +63,10 @@ impl Store {
         self.on_lockouts(buckets, Vec::new(), move |buckets, states| {
             let mut look = |(bucket, state): (&Bucket, &mut State)| state.standing(&bucket.rule, now);
             let standings: Vec<Standing> = buckets.iter().zip(states.iter_mut()).map(&mut look).collect();
-            let stopped =
-                buckets.iter().zip(&standings).any(|(bucket, at)| bucket.stops && *at != Standing::Free);
+            let stops = |(bucket, at): (&Bucket, &Standing)| {
+                *at == Standing::Busy || bucket.stops && *at != Standing::Free
+            };
+            let stopped = buckets.iter().zip(&standings).any(stops);
             if !stopped {
                 for (bucket, state) in buckets.iter().zip(states) {
                     state.reserve(&bucket.rule, now);
