@@ -33,6 +33,20 @@ pub enum Matter {
         /// For /auth/reset-password.
         token: String,
     },
+    /// Somebody registered with this address.
+    Register {
+        /// For /auth/confirm.
+        token: String,
+    },
+    /// Somebody registered with the address of somebody who has an account.
+    RegisteredAlready,
+    /// Somebody wants to use this address for their account.
+    Address {
+        /// For /account/email.
+        token: String,
+    },
+    /// Somebody else wants to use the address of somebody who has an account.
+    AddressInUse,
     /// Something happened to the account that its owner should know.
     Notice(Notice),
 }
@@ -82,7 +96,9 @@ pub enum Notice {
 }
 
 impl Letter {
-    pub(crate) fn new(to: &str, name: &str, matter: Matter, at: Timestamp) -> Self {
+    /// A letter about something that happened at `at`, from nowhere in particular.
+    #[must_use]
+    pub fn new(to: &str, name: &str, matter: Matter, at: Timestamp) -> Self {
         let (to, name) = (to.to_owned(), name.to_owned());
         Self { to, name, matter, at: at.as_micros(), address: None, agent: None }
     }

@@ -43,6 +43,12 @@ actions! {
     PasswordChanged = "user.password_changed";
     /// A password's hash was made anew in the policy's way, at its user's sign-in (ID-3).
     HashRenewed = "user.hash_renewed";
+    /// Somebody asked for a link to set a password (ID-4).
+    ResetRequested = "user.reset_requested";
+    /// Somebody registered with an address that has to be confirmed (ID-4).
+    SignUpRequested = "user.sign_up_requested";
+    /// A user asked for a link to an address to be (ID-4).
+    EmailRequested = "user.email_requested";
     /// A one-time link was made for a user.
     LinkIssued = "link.issued";
     /// A one-time link was used.

@@ -205,6 +205,9 @@ denials! {
     /// A one-time link that was used, ran out or never was.
     LinkInvalid = Identify "identify.link" 410 Client
         "Link not valid" "The link was already used or has run out. Ask for a new one.";
+    /// Something that needs a letter, where no mail is sent (ID-4).
+    MailOff = Identify "identify.mail_off" 403 Client
+        "No mail is sent from here" "Ask an administrator for a link to set your password.";
     /// All hashing workers are busy and the queue is full (ID-3).
     HashingBusy = Identify "identify.busy" 503 Server
         "Busy" "Too many people are signing in. Try again in a moment.";

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::post::Post;
 use crate::service::health::{Health, Signs};
 use crate::service::upstream::Upstreams;
 use crate::service::{Services, metrics};
@@ -88,10 +89,16 @@ pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> an
         save_counters(Arc::clone(&limiter), store.clone(), world.clone(), Arc::clone(&signs), stop)
     });
 
+    let post = Post::open(&policy, &access, &world, &metrics)?;
+    let mail = post.as_ref().map(Post::state);
+    if let Some(post) = post {
+        back.add(|stop| post.run(stop));
+    }
+
     let upstreams = Arc::new(Upstreams::new(Arc::clone(&policy), access.clone()));
     upstreams.show(&metrics);
     let health =
-        Health::new(store.clone(), trail.clone(), metrics.clone(), world.clone(), Arc::clone(&signs));
+        Health::new(store.clone(), trail.clone(), metrics.clone(), world.clone(), Arc::clone(&signs), mail);
     let services =
         Services::new(Arc::clone(&policy), access.clone(), Arc::clone(&upstreams), health, world.clone());
     let gate = Gate::new(GateParts {

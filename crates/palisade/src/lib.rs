@@ -11,5 +11,6 @@ mod locked;
 pub mod logging;
 pub mod outgoing;
 pub mod pages;
+pub mod post;
 pub mod service;
 pub mod signals;

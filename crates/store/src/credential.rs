@@ -3,7 +3,9 @@
 use palisade_model::id::{SessionId, UserId};
 use palisade_model::{AuditEvent, Timestamp};
 
+use crate::db::Tx;
 use crate::feed::Subject;
+use crate::recover::NewPassword;
 use crate::sql::{statements, values};
 use crate::user::{MOST, enabled, look};
 use crate::value::first;
@@ -27,6 +29,33 @@ statements! {
     SET_ENABLED = "UPDATE users SET enabled = $2 WHERE id = $1 RETURNING 1";
 }
 
+/// Sets another password for whoever still has the one that was read, and ends what that one let in.
+pub(crate) async fn replace(
+    tx: &mut Tx<'_>,
+    of: &User,
+    new: &NewPassword,
+    end_sessions_except: Option<SessionId>,
+) -> Result<(), StoreError> {
+    let id = of.id;
+    let keep = i64::try_from(new.keep_history).unwrap_or(i64::MAX);
+    let [found, _, _, set, ..] = tx
+        .all([
+            look(id),
+            KEEP_FORMER.with(values![id]),
+            FORGET_FORMER.with(values![id, keep]),
+            SET_PASSWORD.with(values![id, &new.hash, new.at, of.password.as_ref()]),
+            session::end_all(id, end_sessions_except),
+            refresh::revoke_all(id, new.at),
+            link::forget_all_but_undo(id, Timestamp::from_micros(i64::MAX)),
+            pending::forget_of(id),
+        ])
+        .await?;
+    enabled(found)?;
+    first(set).ok_or(StoreError::Gone)?;
+    tx.changed(Subject::User(id));
+    Ok(())
+}
+
 impl Store {
     /// Sets the password of a user as they were read, keeps the former one and so many (`keep_history`) before it,
     /// and ends everything that the former one let in: sessions (but the named one), refresh families, links not
@@ -44,26 +73,11 @@ impl Store {
         end_sessions_except: Option<SessionId>,
         audit: Vec<AuditEvent>,
     ) -> Result<(), StoreError> {
-        let (id, former, hash) = (of.id, of.password.clone(), hash.to_owned());
-        let keep = i64::try_from(keep_history).unwrap_or(i64::MAX);
+        let (of, new) = (of.clone(), NewPassword { hash: hash.to_owned(), at, keep_history });
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [found, _, _, set, ..] = tx
-                        .all([
-                            look(id),
-                            KEEP_FORMER.with(values![id]),
-                            FORGET_FORMER.with(values![id, keep]),
-                            SET_PASSWORD.with(values![id, hash, at, former]),
-                            session::end_all(id, end_sessions_except),
-                            refresh::revoke_all(id, at),
-                            link::forget_unused(id),
-                            pending::forget_of(id),
-                        ])
-                        .await?;
-                    enabled(found)?;
-                    first(set).ok_or(StoreError::Gone)?;
-                    tx.changed(Subject::User(id));
+                    replace(tx, &of, &new, end_sessions_except).await?;
                     tx.record(audit);
                     Ok(())
                 })

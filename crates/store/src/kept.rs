@@ -8,7 +8,7 @@ use crate::sql::{statements, values};
 use crate::value::first;
 use crate::{
     Store, StoreError, api_token, counters, feed, identity, link, lockout, outbox, pending, refresh, session,
-    signing, spent,
+    sign_up, signing, spent,
 };
 
 /// How long the feed is kept: nodes ask every few hundred milliseconds, and trust nothing older than a second.
@@ -52,6 +52,7 @@ impl Store {
                     refresh::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(link::prune(now));
                     tx.later(api_token::prune());
+                    tx.later(sign_up::prune(now));
                     outbox::prune(now).into_iter().for_each(|query| tx.later(query));
                     tx.later(pending::prune(now));
                     tx.later(lockout::prune(now));

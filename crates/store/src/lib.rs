@@ -21,9 +21,11 @@ mod lockout;
 mod migrate;
 mod outbox;
 mod pending;
+mod recover;
 mod refresh;
 mod revoke;
 mod session;
+mod sign_up;
 mod signing;
 mod spent;
 mod sql;
@@ -43,10 +45,11 @@ pub use feed::Subject;
 pub use foreign::{Foreign, Identifier, TableName};
 pub use identity::{Identity, Source, Unlinked};
 pub use limiter::{Check, CounterRow, Limiter, Quota, Verdict};
-pub use link::Link;
+pub use link::{Link, UNDO};
 pub use lockout::{Bucket, LockoutRule, Standing};
-pub use outbox::{Allowance, Mail};
+pub use outbox::{Allowance, Mail, Outlook};
 pub use pending::Pending;
+pub use recover::NewPassword;
 pub use refresh::{RefreshToken, Rotation};
 pub use revoke::{Reach, Revoked};
 pub use session::{FoundSession, Renewal, Session, SessionKind};
@@ -139,6 +142,8 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         factor::STATEMENTS,
         api_token::STATEMENTS,
         lockout::STATEMENTS,
+        recover::STATEMENTS,
+        sign_up::STATEMENTS,
         kept::STATEMENTS,
         signing::STATEMENTS,
         feed::STATEMENTS,

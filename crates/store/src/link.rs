@@ -5,7 +5,10 @@ use palisade_model::{AuditEvent, Timestamp};
 
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first};
-use crate::{Store, StoreError, user};
+use crate::{Allowance, Mail, Store, StoreError, outbox};
+
+/// The purpose of links that give an account back to its former address.
+pub const UNDO: &str = "undo";
 
 /// A one-time link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +23,18 @@ pub struct Link {
     pub expires_at: Timestamp,
     /// When it was used.
     pub used_at: Option<Timestamp>,
+    /// The address that it was mailed to, and so proves.
+    pub email: Option<String>,
 }
 
 statements! {
-    CREATE = "INSERT INTO links (digest, user_id, purpose, expires_at, used_at) VALUES ($1, $2, $3, $4, $5)";
-    FIND = "SELECT digest, user_id, purpose, expires_at, used_at FROM links WHERE digest = $1";
+    CREATE = "INSERT INTO links (digest, user_id, purpose, expires_at, used_at, email) \
+              SELECT $1, id, $3, $4, $5, $6 FROM users WHERE id = $2 AND enabled = 1 RETURNING 1";
+    FIND = "SELECT digest, user_id, purpose, expires_at, used_at, email FROM links WHERE digest = $1";
     USE = "UPDATE links SET used_at = $2 WHERE digest = $1 AND used_at IS NULL AND expires_at > $2 \
-           RETURNING digest, user_id, purpose, expires_at, used_at";
+           RETURNING digest, user_id, purpose, expires_at, used_at, email";
     FORGET_UNUSED = "DELETE FROM links WHERE user_id = $1 AND used_at IS NULL";
+    FORGET_BUT = "DELETE FROM links WHERE user_id = $1 AND used_at IS NULL AND (purpose <> $2 OR expires_at > $3)";
     PRUNE = "DELETE FROM links WHERE digest IN \
              (SELECT digest FROM links WHERE expires_at <= $1 LIMIT 1000)";
 }
@@ -37,18 +44,42 @@ pub(crate) fn forget_unused(user: UserId) -> Query {
     FORGET_UNUSED.with(values![user])
 }
 
+/// The same, but for what gives the account back to a former address: whoever took an account over could
+/// else make that useless by changing the password. Of those, the ones that end after `until` go as well.
+pub(crate) fn forget_all_but_undo(user: UserId, until: Timestamp) -> Query {
+    FORGET_BUT.with(values![user, UNDO, until])
+}
+
+/// Keeps a link of a user who may sign in; a row if it did.
+pub(crate) fn create(link: &Link) -> Query {
+    CREATE.with(values![
+        link.digest,
+        link.user,
+        &link.purpose,
+        link.expires_at,
+        link.used_at,
+        link.email.as_ref()
+    ])
+}
+
+/// Uses a link up: of all who try, one gets its row.
+pub(crate) fn consume(digest: &[u8; 32], now: Timestamp) -> Query {
+    USE.with(values![digest, now])
+}
+
 /// Removes up to 1,000 links that are over.
 pub(crate) fn prune(now: Timestamp) -> Query {
     PRUNE.with(values![now])
 }
 
-fn read(row: &mut Row) -> Result<Link, StoreError> {
+pub(crate) fn read(row: &mut Row) -> Result<Link, StoreError> {
     Ok(Link {
         digest: row.read()?,
         user: row.read()?,
         purpose: row.read()?,
         expires_at: row.read()?,
         used_at: row.read()?,
+        email: row.read()?,
     })
 }
 
@@ -62,9 +93,40 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let values = values![link.digest, link.user, link.purpose, link.expires_at, link.used_at];
-                    let [found, _] = tx.all([user::look(link.user), CREATE.with(values)]).await?;
-                    user::enabled(found)?;
+                    let [made] = tx.all([create(&link)]).await?;
+                    first(made).ok_or(StoreError::Gone)?;
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Keeps a link with the letter that it goes out in, as far as the recipient's allowance goes. For a user who
+    /// is not there or may not sign in, and beyond the allowance, nothing is sent, with the same work.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mail_link(
+        &self,
+        link: &Link,
+        letter: &Mail,
+        allowance: &Allowance,
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        let (mut link, mut letter, allowance) = (link.clone(), letter.clone(), allowance.clone());
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = tx.world().now();
+                    if !outbox::allowed(tx, &allowance).await? {
+                        link.expires_at = now;
+                    }
+                    let [made] = tx.all([create(&link)]).await?;
+                    if made.is_empty() || link.expires_at <= now {
+                        letter.expires_at = now;
+                    }
+                    tx.later(outbox::queue(&letter));
                     tx.record(audit);
                     Ok(())
                 })
@@ -92,11 +154,11 @@ impl Store {
         now: Timestamp,
         audit: Vec<AuditEvent>,
     ) -> Result<Option<Link>, StoreError> {
-        let values = values![digest, now];
+        let consume = consume(digest, now);
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [rows] = tx.all([USE.with(values)]).await?;
+                    let [rows] = tx.all([consume]).await?;
                     let link = first(rows).map(|mut row| read(&mut row)).transpose()?;
                     if link.is_some() {
                         tx.record(audit);

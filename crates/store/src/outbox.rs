@@ -37,6 +37,15 @@ pub struct Allowance {
     pub ends: Timestamp,
 }
 
+/// What the outbox holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// Letters that wait.
+    pub waiting: u64,
+    /// When the first of them is due.
+    pub next_at: Option<Timestamp>,
+}
+
 statements! {
     QUEUE = "INSERT INTO outbox (id, sealed, tries, next_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     ALLOW = "INSERT INTO postings (recipient, letters, ends) VALUES ($1, 1, $2) ON CONFLICT (recipient) DO UPDATE SET \
@@ -49,7 +58,7 @@ statements! {
              RETURNING id, sealed, tries, next_at, expires_at";
     DROP = "DELETE FROM outbox WHERE id = $1";
     PUT_OFF = "UPDATE outbox SET next_at = $2 WHERE id = $1";
-    WAITING = "SELECT COUNT(*) FROM outbox WHERE expires_at > $1";
+    OUTLOOK = "SELECT COUNT(*), MIN(next_at) FROM outbox WHERE expires_at > $1";
     PRUNE = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE expires_at <= $1 LIMIT 1000)";
     PRUNE_POSTINGS = "DELETE FROM postings WHERE recipient IN \
                       (SELECT recipient FROM postings WHERE ends <= $1 LIMIT 1000)";
@@ -137,13 +146,14 @@ impl Store {
         self.change_mail(PUT_OFF.with(values![id, at])).await
     }
 
-    /// How many letters wait.
+    /// How many letters wait, and until when there is nothing to do.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn waiting_mail(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let rows = self.db().point(WAITING.with(values![now])).await?;
-        first(rows).ok_or(StoreError::Corrupt("a count is missing"))?.read()
+    pub async fn mail_outlook(&self, now: Timestamp) -> Result<Outlook, StoreError> {
+        let rows = self.db().point(OUTLOOK.with(values![now])).await?;
+        let mut row = first(rows).ok_or(StoreError::Corrupt("a count is missing"))?;
+        Ok(Outlook { waiting: row.read()?, next_at: row.read()? })
     }
 
     async fn change_mail(&self, change: Query) -> Result<(), StoreError> {

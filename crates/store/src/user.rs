@@ -56,6 +56,9 @@ statements! {
     COUNT = "SELECT COUNT(*) FROM users";
     CREATE = "INSERT INTO users (id, name, email, email_verified_at, tenant, roles, password, password_at, enabled, \
               created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    FREE = "DELETE FROM logins WHERE login = $1 AND user_id = $2";
+    SET_EMAIL = "UPDATE users SET email = $2, email_verified_at = $3 WHERE id = $1 \
+                 AND (email = $4 OR (email IS NULL AND $4 IS NULL)) RETURNING 1";
     CLAIM = "INSERT INTO logins (login, user_id) VALUES ($1, $2) ON CONFLICT (login) DO NOTHING RETURNING 1";
     ENABLED = "SELECT enabled FROM users WHERE id = $1";
     MAKE_STALE = "UPDATE sessions SET stale = 1 WHERE user_id = $1";
@@ -63,7 +66,7 @@ statements! {
 }
 
 /// How names and e-mails are compared.
-fn key(login: &str) -> String {
+pub(crate) fn key(login: &str) -> String {
     login.to_lowercase()
 }
 
@@ -267,4 +270,31 @@ fn insert(user: &User) -> Query {
         user.enabled,
         user.created_at,
     ])
+}
+
+/// Gives a user, as they were read, this confirmed address instead of the present one.
+///
+/// # Errors
+/// [`StoreError::Taken`] when another user has it as name or address; [`StoreError::Gone`] when theirs is not the
+/// one that was read.
+pub(crate) async fn put_email(
+    tx: &mut Tx<'_>,
+    of: &User,
+    email: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let (name, former, next) = (key(&of.name), of.email.as_deref().map(key), key(email));
+    if former.as_ref() != Some(&next) {
+        if next != name {
+            let [claimed] = tx.all([CLAIM.with(values![&next, of.id])]).await?;
+            first(claimed).ok_or(StoreError::Taken { what: "email" })?;
+        }
+        if let Some(former) = former.filter(|former| *former != name) {
+            tx.later(FREE.with(values![former, of.id]));
+        }
+    }
+    let [set] = tx.all([SET_EMAIL.with(values![of.id, email, at, of.email.as_ref()])]).await?;
+    first(set).ok_or(StoreError::Gone)?;
+    tx.changed(Subject::User(of.id));
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! What [`Access`](crate::Access) does, one matter in each file.
 
+pub(crate) mod address;
 pub(crate) mod administer;
 pub(crate) mod api_key;
 pub(crate) mod attempt;
@@ -21,6 +22,7 @@ pub(crate) mod password;
 pub(crate) mod post;
 pub(crate) mod prove;
 pub(crate) mod provider;
+pub(crate) mod reset;
 pub(crate) mod run;
 pub(crate) mod second;
 pub(crate) mod session;

@@ -5,6 +5,7 @@ use palisade_model::{Action, Denial, FieldFault, Refusal, Secret};
 use palisade_store::User;
 
 use crate::access::{Access, entry, unchanged, unknowable};
+use crate::letter::Notice;
 use crate::lockout::{Subjects, Trial};
 use crate::password::Subject;
 use crate::principal::Principal;
@@ -40,6 +41,7 @@ impl Access {
         self.judge_new(&user, "new_password", new).await?;
         let hash = self.0.passwords.hash(new).await?;
         let user = self.write_password(user, hash, origin).await?;
+        self.notify(&user, Notice::PasswordChanged, origin).await;
         // A password proves nothing of a second factor: what was proven before, and when, goes on.
         let proof =
             Proof { at: principal.proven_at().unwrap_or(user.created_at), strong: principal.strong() };

@@ -6,7 +6,7 @@ use palisade_model::audit::Origin;
 use palisade_model::digest::hmac_sha256;
 use palisade_model::id::MailId;
 use palisade_model::{Denial, Refusal, Timestamp};
-use palisade_store::{Allowance, Mail, StoreError, User};
+use palisade_store::{Allowance, Mail, Outlook, StoreError, User};
 
 use crate::access::{Access, unrandom};
 use crate::letter::{Letter, Matter, Notice};
@@ -93,6 +93,14 @@ impl Access {
     /// Waits until a letter was queued by this process. Others' are found by asking from time to time.
     pub async fn mail_queued(&self) {
         self.0.posted.notified().await;
+    }
+
+    /// How many letters wait, and when the first is due.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn mail_outlook(&self) -> Result<Outlook, StoreError> {
+        self.store().mail_outlook(self.now()).await
     }
 
     /// Claims letters that are due, for `lease`.

@@ -1,6 +1,6 @@
 //! Registration, and users that an administrator makes.
 
-use palisade_access::{NewUser, SignUp};
+use palisade_access::{NewUser, SignUp, SignedUp};
 use palisade_model::audit::Origin;
 use palisade_model::{Denial, Refusal};
 
@@ -23,7 +23,8 @@ async fn open() -> House {
 #[tokio::test]
 async fn a_visitor_registers_and_gets_the_default_role_and_no_other() {
     let house = open().await;
-    let user = house.access.sign_up(form("alice", Some("a@tracker.example"), GOOD), &origin()).await.unwrap();
+    let made = house.access.sign_up(form("alice", Some("a@tracker.example"), GOOD), &origin()).await.unwrap();
+    let SignedUp::Made(user) = made else { panic!("{made:?}") };
     let session = house
         .access
         .sign_in("a@tracker.example", &secret(GOOD), &origin(), None)

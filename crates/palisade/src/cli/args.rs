@@ -143,6 +143,7 @@ pub(super) enum UserCommand {
         user: String,
     },
     /// Print a one-time link with which a user sets a new password
+    #[command(visible_alias = "reset-link")]
     Link {
         /// Name or e-mail
         user: String,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 
 use palisade_access::AccessError;
+use palisade_policy::section::mail::Carrier;
 use palisade_store::StoreError;
 
 use super::args::Ports;
@@ -24,6 +25,9 @@ pub(super) fn run(context: &Context, terminal: &Terminal) -> Result<Outcome, Fai
     }
     let policy = checked.policy;
     let _log = logging::init(&policy.audit, world.clock.clone()).map_err(not_started)?;
+    if let Carrier::File(folder) = &policy.mail.carrier {
+        eprintln!("Mail is not sent but written to {}: mail.server sends it.", folder.display());
+    }
     let (name, home) = (policy.app.name.clone(), policy.app.base_url.origin.clone());
     serving(async {
         let stop = Stop::listen().map_err(|error| not_started(error.into()))?;

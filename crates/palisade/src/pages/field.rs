@@ -1,5 +1,7 @@
 //! One input of a form.
 
+use palisade_access::Principal;
+
 /// One labelled input. Its name is also its id, which faults refer to.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {
@@ -68,6 +70,24 @@ impl<'a> Field<'a> {
     pub const fn email() -> Self {
         let mut field = Self::new("email", "E-mail (optional)", "email", "email");
         field.required = false;
+        field
+    }
+
+    /// An e-mail address to register that a letter goes to.
+    #[must_use]
+    pub const fn needed_email() -> Self {
+        let mut field = Self::new("email", "E-mail", "email", "email");
+        field.hint = "A link to confirm it goes there.";
+        field
+    }
+
+    /// Another address for an account, or the same to be confirmed.
+    #[must_use]
+    pub fn new_email(principal: &'a Principal) -> Self {
+        let waits = principal.email().filter(|_| principal.confirmed_email().is_none());
+        let mut field =
+            Self::new("email", "New address", "email", "email").with_value(waits.unwrap_or_default());
+        field.hint = "A link to confirm it goes there.";
         field
     }
 

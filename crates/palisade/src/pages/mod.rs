@@ -68,8 +68,66 @@ pub struct Link<'a> {
     pub frame: Frame<'a>,
     /// Whose password it will be.
     pub name: &'a str,
+    /// The former address that the account gets back with it.
+    pub restores: Option<&'a str>,
     /// The new password.
     pub password: Field<'a>,
+}
+
+/// `/auth/forgot-password`.
+#[derive(Template)]
+#[template(path = "forgot.html")]
+pub struct Forgot<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// Name or e-mail.
+    pub login: Field<'a>,
+    /// Whether mail is sent at all.
+    pub mail: bool,
+}
+
+/// A letter may be on its way.
+#[derive(Template)]
+#[template(path = "sent.html")]
+pub struct Sent<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// Which letter, in a sentence.
+    pub what: &'a str,
+    /// Where to ask for it again.
+    pub again: &'a str,
+    /// Where to go from here.
+    pub back: &'a str,
+    /// The same in words.
+    pub back_label: &'a str,
+}
+
+/// `/auth/confirm/{token}`: a registration is finished.
+#[derive(Template)]
+#[template(path = "confirm.html")]
+pub struct Confirm<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// The name to sign in with.
+    pub name: Field<'a>,
+    /// The password of the registration.
+    pub password: Field<'a>,
+}
+
+/// `/account/email/{token}`: an address is confirmed.
+#[derive(Template)]
+#[template(path = "address.html")]
+pub struct Address<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// The user's name.
+    pub name: &'a str,
+    /// The address to be.
+    pub email: &'a str,
+    /// The name of the hidden field against forged requests.
+    pub csrf_field: &'a str,
+    /// Its value, for this session alone.
+    pub csrf_token: &'a str,
 }
 
 /// `/account`.
@@ -82,6 +140,10 @@ pub struct Account<'a> {
     pub name: &'a str,
     /// The user's e-mail address.
     pub email: Option<&'a str>,
+    /// Whether that is surely theirs.
+    pub confirmed: bool,
+    /// Another address; none where no mail is sent.
+    pub new_email: Option<Field<'a>>,
     /// The user's tenant.
     pub tenant: Option<&'a str>,
     /// The user's roles, with those that they include.

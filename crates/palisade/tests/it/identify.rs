@@ -3,6 +3,7 @@
 mod attempts;
 mod json;
 mod lockout;
+mod mail;
 mod oversee;
 mod pages;
 mod rotate;

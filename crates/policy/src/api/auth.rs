@@ -37,35 +37,66 @@ const SESSION: Shape = Shape::Object(&[
     Field::new("user", Shape::Named(&USER), "Who is signed in."),
 ]);
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::post("/api/v1/auth/login", TAG, "Signs in with a password.")
-        .takes(&[
-            Field::new("login", Shape::Text, "Name or e-mail."),
-            Field::new("password", Shape::Secret, "The password."),
-            Field::optional("session", Shape::Flag, "Whether a session cookie is wanted instead of tokens."),
-        ])
-        .gives(&[Gives::json(
-            200,
-            "Tokens; or, with `session`, a cookie and the token against forged requests.",
-            Shape::Either(&[Shape::Named(&TOKENS), SESSION]),
-        )])
-        .refuses(&[Denial::SignInFailed, Denial::HashingBusy]),
+const ACCEPTED: Shape = Shape::Object(&[Field::new(
+    "status",
+    Shape::Word(&["accepted"]),
+    "Whatever follows comes by mail: the answer tells nothing of who has an account.",
+)]);
+
+const FORGOT: Operation =
+    Operation::post("/api/v1/auth/forgot-password", TAG, "Mails a link to set a new password.")
+        .takes(&[Field::new("login", Shape::Text, "Name or e-mail.")])
+        .gives(&[Gives::json(202, "If there is such an account, a letter is on its way.", ACCEPTED)])
+        .refuses(&[Denial::MailOff]);
+
+const LOGIN: Operation = Operation::post("/api/v1/auth/login", TAG, "Signs in with a password.")
+    .takes(&[
+        Field::new("login", Shape::Text, "Name or e-mail."),
+        Field::new("password", Shape::Secret, "The password."),
+        Field::optional("session", Shape::Flag, "Whether a session cookie is wanted instead of tokens."),
+    ])
+    .gives(&[Gives::json(
+        200,
+        "Tokens; or, with `session`, a cookie and the token against forged requests.",
+        Shape::Either(&[Shape::Named(&TOKENS), SESSION]),
+    )])
+    .refuses(&[Denial::SignInFailed, Denial::HashingBusy]);
+
+const REGISTER: Operation =
     Operation::post("/api/v1/auth/register", TAG, "Registers a user, where the policy lets anybody.")
         .takes(&[
             Field::new("name", Shape::Text, "The sign-in name: letters, digits, '.', '_', '+' and '-'."),
             Field::optional("email", Shape::Text, "The e-mail address."),
             Field::new("password", Shape::Secret, "The password."),
         ])
-        .gives(&[Gives::json(
-            201,
-            "The user was made.",
-            Shape::Object(&[
-                Field::new("id", Shape::Id, "The account."),
-                Field::new("name", Shape::Text, "The sign-in name."),
-                Field::new("email", Shape::Maybe(&Shape::Text), "The e-mail address."),
-            ]),
-        )])
-        .refuses(&[Denial::SignUpClosed, Denial::HashingBusy]),
+        .gives(&[
+            Gives::json(202, "Where addresses are confirmed first: a letter is on its way.", ACCEPTED),
+            Gives::json(
+                201,
+                "The user was made.",
+                Shape::Object(&[
+                    Field::new("id", Shape::Id, "The account."),
+                    Field::new("name", Shape::Text, "The sign-in name."),
+                    Field::new("email", Shape::Maybe(&Shape::Text), "The e-mail address."),
+                ]),
+            ),
+        ])
+        .refuses(&[Denial::SignUpClosed, Denial::HashingBusy]);
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    LOGIN,
+    LOGIN.formerly("/api/login"),
+    REGISTER,
+    REGISTER.formerly("/api/signup"),
+    FORGOT,
+    FORGOT.formerly("/api/forgot_password"),
+    Operation::post("/api/v1/auth/reset-password", TAG, "Sets a new password by a link, which works once.")
+        .takes(&[
+            Field::new("token", Shape::Secret, "The last part of the link."),
+            Field::new("password", Shape::Secret, "The new password."),
+        ])
+        .gives(&[Gives::nothing(204, "It is set; every session and token of the account has ended.")])
+        .refuses(&[Denial::LinkInvalid, Denial::HashingBusy]),
     Operation::post("/api/v1/auth/refresh", TAG, "Exchanges a refresh token for new tokens.")
         .takes(&[Field::new("refresh_token", Shape::Secret, "The refresh token. It is used up by this.")])
         .gives(&[Gives::json(200, "New tokens.", Shape::Named(&TOKENS))])

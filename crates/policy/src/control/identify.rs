@@ -156,7 +156,7 @@ pub(super) const CONTROLS: &[Control] = &[
             "mail.dangerous_plain",
             "identify.sign_up.verify",
         ],
-        enforced_by: "crates/access/src/service/post.rs",
+        enforced_by: "crates/access/src/service/reset.rs",
         requirements: &["ID-4"],
         references: &["ASVS V6.4.2", "ASVS V6.4.3", "ASVS V6.3.7", "ASVS V2.4.1"],
         sentence: |policy| {

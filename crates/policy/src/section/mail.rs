@@ -94,8 +94,9 @@ fn is_here(host: &str) -> bool {
 fn no_reply(app: &App) -> Sender {
     let host = Url::parse(&app.base_url.origin).ok().and_then(|url| url.host_str().map(str::to_owned));
     let host = host.unwrap_or_else(|| "localhost".to_owned());
-    // An address of numbers stands in brackets (RFC 5321 section 4.1.3).
-    let host = if host.parse::<IpAddr>().is_ok() { format!("[{host}]") } else { host };
+    // An address of numbers is no host that mail comes from.
+    let is_number = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let host = if is_number { "localhost".to_owned() } else { host };
     Sender { name: Some(app.name.clone()), address: format!("no-reply@{host}") }
 }
 
@@ -237,7 +238,7 @@ fn sender(text: &str) -> Option<Sender> {
     };
     let (local, host) = address.split_once('@')?;
     let of_address = |c: char| c.is_ascii_graphic() && !"<>()@,;:\\\"".contains(c);
-    let of_host = |c: char| c.is_ascii_alphanumeric() || "-.[]:".contains(c);
+    let of_host = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
     let sound =
         !local.is_empty() && local.chars().all(of_address) && !host.is_empty() && host.chars().all(of_host);
     let readable = name.is_none_or(|name| !name.chars().any(|c| c.is_control() || "<>@\"".contains(c)));

@@ -140,6 +140,7 @@ impl Fixture {
             purpose: "password".into(),
             expires_at: self.world.now().plus(HOUR),
             used_at: None,
+            email: None,
         }
     }
 

@@ -19,6 +19,8 @@ use palisade_store::Store;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::post;
+
 pub use report::{Condition, Report};
 
 /// A report is good for so long: anybody may ask, and the store must not feel it.
@@ -40,6 +42,7 @@ pub struct Health {
     metrics: Metrics,
     world: World,
     signs: Arc<Signs>,
+    mail: Option<Arc<post::State>>,
     last: Mutex<Option<(Timestamp, Report)>>,
 }
 
@@ -67,10 +70,17 @@ impl Signs {
 }
 
 impl Health {
-    /// Checks of these parts.
+    /// Checks of these parts; `mail` where any is sent.
     #[must_use]
-    pub fn new(store: Store, trail: Trail, metrics: Metrics, world: World, signs: Arc<Signs>) -> Self {
-        Self { store, trail, metrics, world, signs, last: Mutex::new(None) }
+    pub fn new(
+        store: Store,
+        trail: Trail,
+        metrics: Metrics,
+        world: World,
+        signs: Arc<Signs>,
+        mail: Option<Arc<post::State>>,
+    ) -> Self {
+        Self { store, trail, metrics, world, signs, mail, last: Mutex::new(None) }
     }
 
     /// Answers `path`.
@@ -115,6 +125,9 @@ impl Health {
         );
         let unknown = self.metrics.client_unknown_at().is_some_and(|at| now.since(at) < UNKNOWN_CLIENTS);
         report.set("client_ip", if unknown { Condition::Degraded } else { Condition::Ready });
+        if let Some(mail) = &self.mail {
+            report.set("mail", if mail.is_failing() { Condition::Degraded } else { Condition::Ready });
+        }
         report
     }
 }

@@ -22,6 +22,7 @@ use crate::pages::{Account, Field, IdentityLine, SessionLine};
 pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
     let notice = match reply::query(&uri, "done").as_deref() {
         Some("password") => Some("Your password was changed."),
+        Some("email") => Some("Your e-mail address was confirmed."),
         Some("session") => Some("The session was ended."),
         Some("sessions") => Some("All other sessions were ended."),
         Some("linked") => Some("The account was linked. You can sign in with it now."),
@@ -97,7 +98,7 @@ pub(super) async fn end_sessions(
     })
 }
 
-async fn overview(
+pub(super) async fn overview(
     desk: &Desk,
     principal: &Principal,
     notice: Option<&'static str>,
@@ -121,6 +122,8 @@ async fn overview(
         frame: reply::troubled(desk.frame(&nonce), refusal).with_notice(notice.or(run_out)),
         name: principal.name(),
         email: principal.email(),
+        confirmed: principal.confirmed_email().is_some(),
+        new_email: desk.policy.mail.is_on().then(|| Field::new_email(principal)),
         tenant: principal.tenant().map(palisade_model::TenantId::as_str),
         roles: &roles,
         current: Field::current_password(),

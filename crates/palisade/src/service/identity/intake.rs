@@ -67,6 +67,16 @@ impl Intake {
         Some(self.fields.swap_remove(at).1)
     }
 
+    /// Takes the first of these former names that is there for `name`, unless that is there itself.
+    pub fn rename(&mut self, former: &[&str], name: &str) {
+        if self.fields.iter().any(|(known, _)| known == name) {
+            return;
+        }
+        if let Some((known, _)) = self.fields.iter_mut().find(|(known, _)| former.contains(&known.as_str())) {
+            name.clone_into(known);
+        }
+    }
+
     fn fault(&mut self, field: &'static str, message: &'static str) {
         self.faults.push(FieldFault { field: field.into(), message: message.into() });
     }

@@ -1,4 +1,5 @@
-//! `/auth/link/{token}`: a one-time link with which somebody sets their password.
+//! `/auth/link/{token}` and `/auth/reset-password/{token}`: a one-time link with which somebody sets their password.
+//! The first is handed over by administrators, the second comes by mail (ID-4).
 //!
 //! Looking at it changes nothing (mail programs look at links before people do); only the form uses it up. The token
 //! stands in the path, so the page sends no Referer anywhere and is kept by nobody.
@@ -9,10 +10,11 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, Request, Response, header};
+use palisade_access::OpenLink;
 use palisade_gate::{Allowed, Exchange};
-use palisade_model::Refusal;
+use palisade_model::{Denial, Refusal};
 
-use super::intake::Intake;
+use super::intake::{Intake, Speech};
 use super::{Answer, Desk, reply};
 use crate::pages::{Field, Link};
 
@@ -22,8 +24,8 @@ pub(super) async fn page(
     Allowed(_permit): Allowed,
     Path(token): Path<String>,
 ) -> Answer {
-    let user = desk.access.link_user(&token).await?;
-    Ok(form(&desk, &user.name, None)?)
+    let link = desk.access.open_link(&token).await?;
+    Ok(form(&desk, &link, None)?)
 }
 
 /// Uses the link up: the password is set, all else of the user's is signed out, and they are signed in here.
@@ -45,24 +47,48 @@ pub(super) async fn submit(
     match outcome {
         Ok(entered) => Ok(reply::entered(&desk, &entered, &desk.policy.identify.home)),
         Err(refusal) if reply::correctable(&refusal) => {
-            let user = desk.access.link_user(&token).await?;
-            Ok(form(&desk, &user.name, Some(&refusal))?)
+            let link = desk.access.open_link(&token).await?;
+            Ok(form(&desk, &link, Some(&refusal))?)
         }
         Err(refusal) => Err(refusal.into()),
     }
 }
 
-fn form(desk: &Desk, name: &str, refusal: Option<&Refusal>) -> Result<Response<Body>, Refusal> {
+/// The same for programs, which are not signed in by it.
+pub(super) async fn reset(
+    State(desk): State<Desk>,
+    Allowed(_permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    if intake.speech != Speech::Json {
+        return Err(Denial::MediaType.into());
+    }
+    let token = intake.required("token", "Send the token of the link.");
+    let password = intake.required("password", "Send a new password.");
+    intake.finish()?;
+    desk.access.set_password_by_link(token.expose(), &password, &exchange.origin()).await?;
+    Ok(reply::done())
+}
+
+fn form(desk: &Desk, link: &OpenLink, refusal: Option<&Refusal>) -> Result<Response<Body>, Refusal> {
     let nonce = reply::nonce(desk)?;
     let page = Link {
         frame: reply::troubled(desk.frame(&nonce), refusal),
-        name,
+        name: &link.user.name,
+        restores: link.restores.as_deref(),
         password: Field::new_password("password", "New password", &desk.rules),
     };
-    let mut response = reply::page(&page, &nonce, refusal)?;
+    Ok(quietly(desk, reply::page(&page, &nonce, refusal)?))
+}
+
+/// A page whose path is a secret.
+pub(super) fn quietly(desk: &Desk, mut response: Response<Body>) -> Response<Body> {
     let quiet = quiet(desk.policy.app.base_url.secure);
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static(quiet));
-    Ok(response)
+    response
 }
 
 /// The Referrer-Policy of a page whose path is a secret: neither lets the path out. Under the first a browser sends

@@ -4,8 +4,11 @@
 //! the closed list, either through [`refused`] or, where a person can correct a form, as the form again.
 
 mod account;
+mod address;
+mod confirm;
 mod cookies;
-mod device;
+pub(crate) mod device;
+mod forgot;
 mod intake;
 mod link;
 mod next;
@@ -24,7 +27,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{delete, get, post};
 use palisade_access::Access;
-use palisade_gate::refused;
+use palisade_gate::{Exchange, refused};
 use palisade_model::{Refusal, World};
 use palisade_policy::Policy;
 use palisade_policy::section::identify::Passwords;
@@ -56,11 +59,24 @@ pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
         .route("/auth/oidc/{name}/backchannel-logout", post(provider::logout))
         .route("/account/identities/link", post(provider::link))
         .route("/account/identities/unlink", post(provider::unlink))
+        .route("/auth/forgot-password", get(forgot::page).post(forgot::submit))
+        .route("/auth/reset-password/{token}", get(link::page).post(link::submit))
+        .route("/auth/confirm/{token}", get(confirm::page).post(confirm::submit))
+        .route("/account/email", post(address::submit))
+        .route("/account/email/{token}", get(address::page).post(address::confirm))
         .route("/account", get(account::page))
         .route("/account/password", post(account::change_password))
         .route("/account/sessions/end", post(account::end_sessions))
         .route("/api/v1/auth/login", post(sign_in::submit))
         .route("/api/v1/auth/register", post(sign_up::submit))
+        .route("/api/v1/auth/forgot-password", post(forgot::submit))
+        .route("/api/v1/auth/reset-password", post(link::reset))
+        .route("/auth/api_login", post(sign_in::submit))
+        .route("/auth/api_signup", post(sign_up::submit))
+        .route("/auth/api_forgot_password", post(forgot::submit))
+        .route("/api/login", post(sign_in::submit))
+        .route("/api/signup", post(sign_up::submit))
+        .route("/api/forgot_password", post(forgot::submit))
         .route("/api/v1/auth/refresh", post(tokens::refresh))
         .route("/api/v1/auth/logout", post(sign_out::program))
         .route("/api/v1/auth/me", get(sessions::me))
@@ -75,6 +91,11 @@ pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
 }
 
 impl Desk {
+    /// Whether the request came to a path that goes away, where fields have former names too (EDGE-8).
+    fn is_former(&self, exchange: &Exchange) -> bool {
+        self.policy.routes.rows.get(exchange.route).is_some_and(|row| row.legacy.is_some())
+    }
+
     fn frame<'a>(&'a self, nonce: &'a str) -> Frame<'a> {
         Frame::new(&self.policy.app.name, nonce, assets::stylesheet())
     }

@@ -49,6 +49,9 @@ pub(super) async fn submit(
 ) -> Answer {
     let (head, body) = request.into_parts();
     let mut intake = Intake::read(&head.headers, body).await?;
+    if desk.is_former(&exchange) {
+        intake.rename(&["username", "email"], "login");
+    }
     let login = intake.required("login", "Enter your name or e-mail.");
     let password = intake.required("password", "Enter your password.");
     let checked;

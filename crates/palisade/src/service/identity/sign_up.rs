@@ -1,9 +1,9 @@
 //! `/auth/register` and `/api/v1/auth/register` (ID-1).
 //!
-//! A name that is taken has to be told, or nobody could choose another. The same words are used for an e-mail address,
-//! so that neither is named as the one; but whoever picks a name that is surely free learns about the address. Only
-//! registration by confirmed mail can keep that from them. Until then the `login` limit bounds how often they may ask,
-//! and each attempt costs a whole registration.
+//! Where addresses are confirmed first (`identify.sign_up.verify`), the answer is the same whatever is taken: the mail
+//! tells. Elsewhere a name that is taken has to be told, or nobody could choose another. The same words are used for an
+//! e-mail address, so that neither is named as the one; but whoever picks a name that is surely free learns about the
+//! address. The `login` limit bounds how often they may ask, and each attempt costs a whole registration.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, Uri};
-use palisade_access::{SignUp, Via};
+use palisade_access::{SignUp, SignedUp, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal, Secret};
 use serde_json::json;
 
 use super::intake::{Intake, Speech};
-use super::{Answer, Desk, next, reply};
+use super::{Answer, Desk, forgot, next, reply};
 use crate::pages::{Field, Register};
 
 /// What the form starts from, or comes back with.
@@ -51,6 +51,9 @@ pub(super) async fn submit(
 ) -> Answer {
     let (head, body) = request.into_parts();
     let mut intake = Intake::read(&head.headers, body).await?;
+    if desk.is_former(&exchange) {
+        intake.rename(&["username"], "name");
+    }
     let name = intake.required("name", "Choose a name.");
     let email = intake.optional("email");
     let password = intake.required("password", "Choose a password.");
@@ -75,12 +78,17 @@ pub(super) async fn submit(
         Err(refusal) => Err(refusal),
     };
     match (outcome, intake.speech) {
-        (Ok(_), Speech::Form) => {
+        (Ok(SignedUp::Awaiting), Speech::Form) => {
+            let what = "A letter is on its way to the address that you wrote.";
+            Ok(forgot::sent(&desk, what, "/auth/register", ("/auth/login", "Back to sign-in"))?)
+        }
+        (Ok(SignedUp::Awaiting), Speech::Json) => Ok(reply::json(202, &json!({ "status": "accepted" }))),
+        (Ok(SignedUp::Made(_)), Speech::Form) => {
             let entered =
                 desk.access.sign_in(name.expose(), &password, &exchange.origin(), permit.principal()).await?;
             Ok(reply::entered(&desk, &entered, reply::destination(&desk, wish)))
         }
-        (Ok(id), Speech::Json) => {
+        (Ok(SignedUp::Made(id)), Speech::Json) => {
             Ok(reply::json(201, &json!({ "id": id.to_string(), "name": name.expose(), "email": email })))
         }
         (Err(refusal), Speech::Form) if reply::correctable(&refusal) => {
@@ -97,7 +105,8 @@ fn form(desk: &Desk, filled: &Filled<'_>) -> Result<Response<Body>, Refusal> {
     let page = Register {
         frame: reply::troubled(desk.frame(&nonce), filled.refusal),
         name: Field::name().with_value(filled.name),
-        email: Field::email().with_value(filled.email),
+        email: if desk.policy.identify.verify { Field::needed_email() } else { Field::email() }
+            .with_value(filled.email),
         password: Field::new_password("password", "Password", &desk.rules),
         next: filled.next,
         providers: &desk.policy.identify.providers,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderValue, Method};
 
-use super::{Methods, Route, Service, Target};
+use super::{Legacy, Methods, Route, Service, Target};
 use crate::section::authorize::{Access, Who};
 use crate::section::csrf::CsrfRule;
 
@@ -57,6 +57,23 @@ const ROWS: &[Own] = &[
     Own(POST, "/auth/oidc/{name}/backchannel-logout", Identity, Public, CsrfRule::Off, Usual),
     Own(POST, "/account/identities/link", Identity, SignedIn, Token, Usual),
     Own(POST, "/account/identities/unlink", Identity, SignedIn, Token, Usual),
+    Own(GET, "/auth/forgot-password", Identity, Public, Origin, Usual),
+    Own(POST, "/auth/forgot-password", Identity, Public, Origin, SignIn),
+    Own(GET, "/auth/reset-password/{token}", Identity, Public, Origin, Usual),
+    Own(POST, "/auth/reset-password/{token}", Identity, Public, Origin, SignIn),
+    Own(GET, "/auth/confirm/{token}", Identity, Public, Origin, Usual),
+    Own(POST, "/auth/confirm/{token}", Identity, Public, Origin, SignIn),
+    Own(POST, "/account/email", Identity, SignedIn, Token, SignIn),
+    Own(GET, "/account/email/{token}", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/email/{token}", Identity, SignedIn, Token, Usual),
+    Own(POST, "/api/v1/auth/forgot-password", Identity, Public, Origin, SignIn),
+    Own(POST, "/api/v1/auth/reset-password", Identity, Public, Origin, SignIn),
+    Own(POST, "/auth/api_login", Identity, Public, Origin, SignIn),
+    Own(POST, "/auth/api_signup", Identity, Public, Origin, SignIn),
+    Own(POST, "/auth/api_forgot_password", Identity, Public, Origin, SignIn),
+    Own(POST, "/api/login", Identity, Public, Origin, SignIn),
+    Own(POST, "/api/signup", Identity, Public, Origin, SignIn),
+    Own(POST, "/api/forgot_password", Identity, Public, Origin, SignIn),
     Own(GET, "/account", Identity, SignedIn, Token, Usual),
     Own(POST, "/account/password", Identity, SignedIn, Token, SignIn),
     Own(POST, "/account/sessions/end", Identity, SignedIn, Token, Usual),
@@ -86,6 +103,26 @@ const ROWS: &[Own] = &[
 /// What is open to whoever still has to set up a second factor (ID-17): the way in, the way out, and no more.
 const ENROLS: &[&str] =
     &["/auth/login", "/auth/logout", "/api/v1/auth/logout", "/api/v1/auth/me", "/api/v1/auth/csrf"];
+
+/// Old paths of the seeds, and where they lead now (EDGE-8).
+const FORMER: &[(&str, &str)] = &[
+    ("/auth/api_login", "</api/v1/auth/login>; rel=\"successor-version\""),
+    ("/auth/api_signup", "</api/v1/auth/register>; rel=\"successor-version\""),
+    ("/auth/api_forgot_password", "</api/v1/auth/forgot-password>; rel=\"successor-version\""),
+    ("/api/login", "</api/v1/auth/login>; rel=\"successor-version\""),
+    ("/api/signup", "</api/v1/auth/register>; rel=\"successor-version\""),
+    ("/api/forgot_password", "</api/v1/auth/forgot-password>; rel=\"successor-version\""),
+];
+
+/// What is announced of an old path: deprecated since 22 November 2026, gone after the end of 2027.
+fn announced(path: &str) -> Option<Legacy> {
+    let (_, link) = FORMER.iter().find(|(former, _)| *former == path)?;
+    Some(Legacy {
+        deprecation: HeaderValue::from_static("@1795305600"),
+        sunset: Some(HeaderValue::from_static("Fri, 31 Dec 2027 00:00:00 GMT")),
+        link: Some(HeaderValue::from_static(link)),
+    })
+}
 
 /// Forms of Palisade's own are short.
 const BODY_BYTES: u64 = 64 * 1024;
@@ -157,7 +194,7 @@ pub(crate) fn rows(ground: &Ground) -> Vec<Route> {
             hide: false,
             enrols: ENROLS.contains(path),
             upgrade: false,
-            legacy: None,
+            legacy: announced(path),
             line: 0,
         })
         .collect()

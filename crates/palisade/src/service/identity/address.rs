@@ -1,0 +1,88 @@
+//! `/account/email`: another e-mail address, or the present one confirmed (ID-4).
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::Request;
+use palisade_access::Via;
+use palisade_gate::{Allowed, Exchange};
+use palisade_model::{Denial, Refusal};
+use serde_json::json;
+
+use super::intake::{Intake, Speech};
+use super::sessions::somebody;
+use super::{Answer, Desk, account, forgot, link, reply};
+use crate::pages::Address;
+
+/// Asks for a link to an address.
+pub(super) async fn submit(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    let email = intake.required("email", "Enter an e-mail address.");
+    if intake.speech == Speech::Form {
+        intake.skip(&desk.policy.csrf.field);
+    }
+    let outcome = match intake.finish() {
+        Ok(()) => desk.access.request_email(principal, email.expose(), &exchange.origin()).await,
+        Err(refusal) => Err(refusal),
+    };
+    match (outcome, intake.speech) {
+        (Ok(()), Speech::Form) => {
+            let what = "A letter with a link is on its way to the new address.";
+            Ok(forgot::sent(&desk, what, "/account", ("/account", "Back to your account"))?)
+        }
+        (Ok(()), Speech::Json) => Ok(reply::json(202, &json!({ "status": "accepted" }))),
+        (Err(refusal), Speech::Form) if reply::correctable(&refusal) => {
+            Ok(account::overview(&desk, principal, None, Some(&refusal)).await?)
+        }
+        (Err(refusal), _) => Err(refusal.into()),
+    }
+}
+
+/// What a link would do. Looking changes nothing.
+pub(super) async fn page(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Path(token): Path<String>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let email = desk.access.requested_email(principal, &token).await?;
+    let nonce = reply::nonce(&desk)?;
+    let csrf_token = desk.access.csrf_token(principal)?;
+    let page = Address {
+        frame: desk.frame(&nonce),
+        name: principal.name(),
+        email: &email,
+        csrf_field: &desk.policy.csrf.field,
+        csrf_token: &csrf_token,
+    };
+    Ok(link::quietly(&desk, reply::page(&page, &nonce, None)?))
+}
+
+/// Uses a link.
+pub(super) async fn confirm(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Path(token): Path<String>,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    if !matches!(principal.via(), Via::Session(_)) {
+        return Err(Refusal::new(Denial::Forbidden, "an address is confirmed in a session").into());
+    }
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    intake.skip(&desk.policy.csrf.field);
+    intake.finish()?;
+    desk.access.confirm_email(principal, &token, &exchange.origin()).await?;
+    Ok(reply::see_other("/account?done=email"))
+}

@@ -1,0 +1,76 @@
+//! `/auth/forgot-password` and its JSON twin: a link by mail to set a new password (ID-4).
+//!
+//! Page, status and time are the same whether there is such an account or not; `access` sees to the work behind it.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response};
+use palisade_gate::{Allowed, Exchange};
+use palisade_model::Refusal;
+use serde_json::json;
+
+use super::intake::{Intake, Speech};
+use super::{Answer, Desk, reply};
+use crate::pages::{Field, Forgot, Sent};
+
+/// The form; where no mail is sent, whom to ask instead.
+pub(super) async fn page(State(desk): State<Desk>, Allowed(_permit): Allowed) -> Answer {
+    Ok(form(&desk, "", None)?)
+}
+
+/// Asks for a link.
+pub(super) async fn submit(
+    State(desk): State<Desk>,
+    Allowed(_permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    if desk.is_former(&exchange) {
+        intake.rename(&["email", "username"], "login");
+    }
+    let login = intake.required("login", "Enter your name or e-mail.");
+    if intake.speech == Speech::Form {
+        intake.skip(&desk.policy.csrf.field);
+    }
+    let outcome = match intake.finish() {
+        Ok(()) => desk.access.request_reset(login.expose(), &exchange.origin()).await,
+        Err(refusal) => Err(refusal),
+    };
+    match (outcome, intake.speech) {
+        (Ok(()), Speech::Form) => {
+            let what = "If there is such an account, a letter with a link is on its way to its address.";
+            Ok(sent(&desk, what, "/auth/forgot-password", ("/auth/login", "Back to sign-in"))?)
+        }
+        (Ok(()), Speech::Json) => Ok(reply::json(202, &json!({ "status": "accepted" }))),
+        (Err(refusal), Speech::Form) if reply::correctable(&refusal) => {
+            Ok(form(&desk, login.expose(), Some(&refusal))?)
+        }
+        (Err(refusal), _) => Err(refusal.into()),
+    }
+}
+
+/// Tells that a letter may be on its way.
+pub(super) fn sent(
+    desk: &Desk,
+    what: &str,
+    again: &str,
+    (back, back_label): (&str, &str),
+) -> Result<Response<Body>, Refusal> {
+    let nonce = reply::nonce(desk)?;
+    reply::page(&Sent { frame: desk.frame(&nonce), what, again, back, back_label }, &nonce, None)
+}
+
+fn form(desk: &Desk, login: &str, refusal: Option<&Refusal>) -> Result<Response<Body>, Refusal> {
+    let nonce = reply::nonce(desk)?;
+    let page = Forgot {
+        frame: reply::troubled(desk.frame(&nonce), refusal),
+        login: Field::login().with_value(login),
+        mail: desk.policy.mail.is_on(),
+    };
+    reply::page(&page, &nonce, refusal)
+}
