@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use palisade_access::Access;
 use palisade_gate::{Gate, GateParts, Metrics, Trail};
-use palisade_model::World;
+use palisade_model::{SecurityEvent, World};
 use palisade_policy::Policy;
 use palisade_policy::section::store::Database;
-use palisade_store::{Limiter, Location, Store};
+use palisade_store::{AuditRow, Limiter, Location, Store};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -26,6 +27,9 @@ const LIMITER: usize = 1 << 17;
 
 /// How often the limiter's counters are saved: so much of them a crash forgets at most.
 const SNAPSHOT: Duration = Duration::from_secs(1);
+
+/// How often breakglass sessions are looked for that are over.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// A running server.
 pub struct Running {
@@ -85,6 +89,7 @@ pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> an
         let access = access.clone();
         async move { access.run(stop).await }
     });
+    back.add(|stop| close_breakglass(access.clone(), trail.clone(), world.clone(), stop));
     back.add(|stop| {
         save_counters(Arc::clone(&limiter), store.clone(), world.clone(), Arc::clone(&signs), stop)
     });
@@ -230,6 +235,32 @@ fn serve(
             tracing::error!(%error, "the listener failed");
         }
     }
+}
+
+/// Looks whether breakglass sessions are over, and tells of each what was done in it (ID-13).
+async fn close_breakglass(access: Access, trail: Trail, world: World, mut stop: Stop) {
+    let mut last = false;
+    while !last {
+        last = tokio::time::timeout(CLOSING, &mut stop).await.is_ok();
+        match access.close_breakglass().await {
+            Ok(reports) => reports.iter().for_each(|report| {
+                let changes: Vec<Value> = report.changes().map(told).collect();
+                let event = SecurityEvent::new(world.now(), "breakglass_closed")
+                    .with("token", report.token.id.to_string())
+                    .with("user", report.token.user.to_string())
+                    .with("reason", report.token.reason.as_deref())
+                    .with("count", changes.len())
+                    .with("changes", changes);
+                trail.event(&event);
+            }),
+            Err(error) => tracing::warn!(%error, "breakglass sessions could not be closed: later"),
+        }
+    }
+}
+
+/// One change, as the events log tells it: the rest stands in the trail.
+fn told(row: &AuditRow) -> Value {
+    json!({"seq": row.seq, "at": row.at.to_string(), "action": row.action, "entity": row.entity_id})
 }
 
 /// Saves the limiter's counters each second, and at the end. A save that takes long makes the pause longer: it never

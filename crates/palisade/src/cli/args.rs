@@ -38,6 +38,12 @@ pub(super) enum Command {
     /// Look after users; works while the server runs
     #[command(subcommand, arg_required_else_help = true)]
     User(UserCommand),
+    /// Look after API keys, administrators' and user tokens; works while the server runs
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
+    /// The way in when all others fail
+    #[command(subcommand, arg_required_else_help = true)]
+    Breakglass(BreakglassCommand),
     /// Take over what another program has; works while the server runs
     #[command(subcommand, arg_required_else_help = true)]
     Import(ImportCommand),
@@ -333,6 +339,113 @@ pub(super) struct Unlock {
     /// Everything that is locked
     #[arg(long)]
     pub(super) all: bool,
+}
+
+/// `palisade token`.
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token and print it, this once
+    Create(NewToken),
+    /// List all tokens; never their texts, which nobody has
+    List {
+        /// Only those of this user: name or e-mail
+        #[arg(long)]
+        user: Option<String>,
+        /// How the list is printed
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Let a token count no more, until it is enabled again
+    Disable {
+        /// Its id
+        id: String,
+    },
+    /// Let a disabled token count again
+    Enable {
+        /// Its id
+        id: String,
+    },
+    /// Make a successor with the same scopes; the token itself goes on for a while
+    Rotate {
+        /// Its id
+        id: String,
+        /// How long it goes on, as 24h; 0s ends it at once [default: identify.api_keys.overlap]
+        #[arg(long, value_parser = palisade_policy::read::parse_duration)]
+        overlap: Option<Duration>,
+        /// How the successor is printed
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// End a token for good
+    Revoke {
+        /// Its id
+        id: String,
+    },
+}
+
+/// `palisade token create`.
+#[derive(Debug, clap::Args)]
+pub(super) struct NewToken {
+    /// Whose: name or e-mail. The token never does more than they may
+    #[arg(long)]
+    pub(super) user: String,
+    /// What it is for
+    #[arg(long, value_enum, default_value_t = MadeKind::Key)]
+    pub(super) kind: MadeKind,
+    /// What to call it
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// What it may be used for: read, write, or either with a path as read:/api/orders
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+    pub(super) scopes: Vec<String>,
+    /// From where it may be used, as 192.0.2.0/24 [default: anywhere]
+    #[arg(long = "network", value_name = "CIDR", value_delimiter = ',')]
+    pub(super) networks: Vec<ipnet::IpNet>,
+    /// How long it lives, as 90d
+    #[arg(long, default_value = "90d", value_parser = palisade_policy::read::parse_duration)]
+    pub(super) expires: Duration,
+    /// It never ends by itself
+    #[arg(long, conflicts_with = "expires")]
+    pub(super) never: bool,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// Kinds of tokens that can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum MadeKind {
+    /// An API key
+    Key,
+    /// An administrator's token
+    Admin,
+    /// A user token
+    User,
+}
+
+/// `palisade breakglass`.
+#[derive(Debug, Subcommand)]
+pub(super) enum BreakglassCommand {
+    /// Make a token that works once and opens a short session with the highest role
+    Issue {
+        /// How long it may wait for its use: 1m to 24h
+        #[arg(long, default_value = "15m", value_parser = palisade_policy::read::parse_duration)]
+        ttl: Duration,
+        /// Why: it stands in the trail
+        #[arg(long)]
+        reason: String,
+        /// How the token is printed
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// List what was done with a token
+    Report {
+        /// Its id
+        id: String,
+        /// How the report is printed
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
 }
 
 /// `palisade audit`.

@@ -5,6 +5,7 @@
 
 mod args;
 mod audit;
+mod breakglass;
 mod check;
 mod context;
 mod dotenv;
@@ -15,6 +16,7 @@ mod keys;
 mod revoke;
 mod serve;
 mod terminal;
+mod token;
 mod unlock;
 mod user;
 
@@ -58,6 +60,8 @@ fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Import(ImportCommand::Tokens(asked)) => import::tokens::run(&context()?, &asked, terminal),
         Command::Import(ImportCommand::Users(asked)) => import::run(&context()?, &asked, terminal),
         Command::User(command) => user::run(&context()?, command, terminal),
+        Command::Token(command) => token::run(&context()?, command, terminal),
+        Command::Breakglass(command) => breakglass::run(&context()?, command, terminal),
         Command::Keys(command) => keys::run(&context()?, command, terminal),
         Command::Revoke(whose) => revoke::run(&context()?, &whose, terminal),
         Command::Unlock(command) => unlock::run(&context()?, command, terminal),

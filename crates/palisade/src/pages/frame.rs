@@ -13,6 +13,8 @@ pub struct Frame<'a> {
     pub stylesheet: &'a str,
     /// Something that went well.
     pub notice: Option<&'static str>,
+    /// Whether this is a breakglass session: every page of it says so.
+    pub boxed: bool,
     /// The heading above the faults.
     pub faults_title: &'a str,
     /// What to correct. One without a field concerns the whole form.
@@ -23,13 +25,20 @@ impl<'a> Frame<'a> {
     /// A page on which nothing has happened yet.
     #[must_use]
     pub const fn new(app: &'a str, nonce: &'a str, stylesheet: &'a str) -> Self {
-        Self { app, nonce, stylesheet, notice: None, faults_title: "", faults: Vec::new() }
+        Self { app, nonce, stylesheet, notice: None, boxed: false, faults_title: "", faults: Vec::new() }
     }
 
     /// The same with something that went well.
     #[must_use]
     pub const fn with_notice(mut self, notice: Option<&'static str>) -> Self {
         self.notice = notice;
+        self
+    }
+
+    /// The same, in a breakglass session or not.
+    #[must_use]
+    pub const fn boxed(mut self, boxed: bool) -> Self {
+        self.boxed = boxed;
         self
     }
 

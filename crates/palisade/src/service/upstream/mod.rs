@@ -32,6 +32,7 @@ use palisade_model::{Denial, Refusal};
 use palisade_policy::Policy;
 use palisade_policy::section::route::{Rewrite, Route};
 use palisade_policy::section::upstream::{IdentityHeaders, Upstream};
+use palisade_store::SessionKind;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -44,6 +45,9 @@ use vigil::Vigil;
 
 /// How often idle connections are looked through.
 const PRUNING: Duration = Duration::from_millis(500);
+
+/// Says that a request is made in a breakglass session (ID-13). The edge takes it out of what clients send.
+const BREAKGLASS: HeaderName = HeaderName::from_static("x-palisade-breakglass");
 
 const ASSERTION: HeaderName = HeaderName::from_static("x-palisade-assertion");
 
@@ -163,6 +167,9 @@ impl Upstreams {
         forward::address_to(&mut parts.headers, application.host.as_ref(), exchange);
         if let Some(principal) = permit.principal() {
             identity::write(&mut parts.headers, application.identity, principal);
+            if principal.kind() == SessionKind::Breakglass {
+                parts.headers.insert(BREAKGLASS, HeaderValue::from_static("1"));
+            }
             if application.assertion {
                 self.assert(&mut parts, principal, exchange)?;
             }

@@ -1,0 +1,89 @@
+//! `palisade breakglass`: the way in when all others fail, by whoever has the host (ID-13).
+
+use palisade_access::BreakglassReport;
+use palisade_model::audit::Origin;
+use serde_json::{Value, json};
+
+use super::args::{BreakglassCommand, Format};
+use super::context::{self, Context, refusal_failure};
+use super::failure::{Failure, Outcome};
+use super::terminal::{Terminal, line, visible};
+use super::token;
+
+/// Does what the command says.
+pub(super) fn run(
+    context: &Context,
+    command: BreakglassCommand,
+    terminal: &Terminal,
+) -> Result<Outcome, Failure> {
+    let (policy, world) = context.policy(terminal.colour_errors)?;
+    context::block_on(async {
+        let base = policy.app.base_url.origin.clone();
+        let (access, store) = context::open_access(policy, world).await?;
+        match command {
+            BreakglassCommand::Issue { ttl, reason, format } => {
+                let made = access.issue_breakglass(&reason, ttl, &Origin::default()).await;
+                let made = made.map_err(refusal_failure)?;
+                token::show(&made, format);
+                eprintln!(
+                    "Enter it at {base}/auth/breakglass, or send it once as X-Admin-Token. It works once, until {}.",
+                    made.kept.expires_at.map_or_else(String::new, |at| at.to_string())
+                );
+            }
+            BreakglassCommand::Report { id, format } => {
+                let report = access.breakglass_report(token::parse(&id)?).await.map_err(refusal_failure)?;
+                let report = report.ok_or_else(|| {
+                    Failure::usage("there is no breakglass token of that id")
+                        .remedy("'palisade token list' shows their ids")
+                })?;
+                show(&report, format);
+            }
+        }
+        store.close().await;
+        Ok(Outcome::Good)
+    })
+}
+
+fn show(report: &BreakglassReport, format: Format) {
+    let token = &report.token;
+    if format == Format::Json {
+        let rows: Vec<Value> = report
+            .rows
+            .iter()
+            .map(|row| {
+                json!({
+                    "seq": row.seq,
+                    "at": row.at.to_string(),
+                    "action": row.action,
+                    "entity_type": row.entity_type,
+                    "entity_id": row.entity_id,
+                    "request_id": row.request_id,
+                    "changes": row.personal.as_ref().map(|personal| personal.changes.clone()),
+                })
+            })
+            .collect();
+        let shown = json!({ "token": token::as_json(token, None), "rows": rows, "more": report.more });
+        line(format_args!("{shown:#}"));
+        return;
+    }
+    line(format_args!("Breakglass {}: {}", token.id, visible(token.reason.as_deref().unwrap_or("-"))));
+    let state = match (token.used_at, token.enabled) {
+        (None, _) => "not used".to_owned(),
+        (Some(at), true) => format!("used at {at}, its session is not over yet"),
+        (Some(at), false) => format!("used at {at}, and over"),
+    };
+    line(format_args!("It was issued at {} and is {state}.", token.created_at));
+    for row in &report.rows {
+        line(format_args!(
+            "{}  #{}  {}  {} {}",
+            row.at,
+            row.seq,
+            visible(&row.action),
+            visible(&row.entity_type),
+            visible(&row.entity_id)
+        ));
+    }
+    if report.more {
+        line("There is more in the trail than is shown here.");
+    }
+}
