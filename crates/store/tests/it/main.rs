@@ -13,6 +13,7 @@ mod chaos;
 mod engine;
 mod factors;
 mod fixture;
+mod foreign;
 mod identities;
 mod limiter;
 mod revoke;
