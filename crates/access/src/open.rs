@@ -63,7 +63,7 @@ impl Access {
             posted: tokio::sync::Notify::new(),
             successors: Successors::new(&roots),
             csrf: Csrf::new(&roots),
-            providers: Providers::new(&policy, &outgoing, roots.derive("oidc")),
+            providers: Providers::new(&policy, &outgoing, roots.derive("oidc"), &world),
             keyring: ArcSwap::from_pointee(keyring),
             roots,
             sealer,

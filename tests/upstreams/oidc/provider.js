@@ -45,6 +45,8 @@ function start(issuer, { redirect_uri, backchannel_logout_uri, algorithm = 'RS25
     conformIdTokenClaims: standard,
     enabledJWA: { idTokenSigningAlgValues: Object.keys(KEYS) },
     features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
+    // Its guard keeps it from this machine's own addresses, where all of the tests are.
+    fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
     interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id, ...accounts.get(id) }) }),
     async loadExistingGrant(ctx) {

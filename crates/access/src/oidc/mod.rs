@@ -13,6 +13,7 @@ mod types;
 
 use std::sync::Arc;
 
+use palisade_model::World;
 use palisade_policy::Policy;
 use palisade_policy::section::identify::Provider as Settings;
 
@@ -31,10 +32,15 @@ pub(crate) struct Providers {
 }
 
 impl Providers {
-    pub(crate) fn new(policy: &Policy, outgoing: &Arc<dyn Outgoing>, key: Key) -> Self {
+    pub(crate) fn new(policy: &Policy, outgoing: &Arc<dyn Outgoing>, key: Key, world: &World) -> Self {
         let origin = &policy.app.base_url.origin;
         let one = |settings: &Settings| {
-            Provider::new(settings.clone(), Arc::clone(outgoing), callback_of(origin, &settings.name))
+            Provider::new(
+                settings.clone(),
+                Arc::clone(outgoing),
+                callback_of(origin, &settings.name),
+                world.clone(),
+            )
         };
         Self { all: policy.identify.providers.iter().map(one).collect(), sealer: Sealer::new(key) }
     }

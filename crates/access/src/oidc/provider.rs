@@ -7,7 +7,7 @@ use openidconnect::core::{CoreClientAuthMethod, CoreJsonWebKeySet};
 use openidconnect::{
     AsyncHttpClient, AuthType, ClientId, ClientSecret, HttpRequest, IssuerUrl, JsonWebKeySet, RedirectUrl,
 };
-use palisade_model::{Denial, Refusal, Timestamp};
+use palisade_model::{Denial, Refusal, Timestamp, World};
 use palisade_policy::section::identify::Provider as Settings;
 use parking_lot::RwLock;
 
@@ -39,6 +39,7 @@ pub(crate) struct Provider {
     pub(crate) settings: Settings,
     outgoing: Arc<dyn Outgoing>,
     callback: String,
+    world: World,
     known: RwLock<Known>,
     /// Whoever holds it asks the provider; all others wait for the answer.
     asking: tokio::sync::Mutex<()>,
@@ -61,8 +62,20 @@ impl<'c> AsyncHttpClient<'c> for Sender<'_> {
 }
 
 impl Provider {
-    pub(super) fn new(settings: Settings, outgoing: Arc<dyn Outgoing>, callback: String) -> Self {
-        Self { settings, outgoing, callback, known: RwLock::default(), asking: tokio::sync::Mutex::default() }
+    pub(super) fn new(
+        settings: Settings,
+        outgoing: Arc<dyn Outgoing>,
+        callback: String,
+        world: World,
+    ) -> Self {
+        Self {
+            settings,
+            outgoing,
+            callback,
+            world,
+            known: RwLock::default(),
+            asking: tokio::sync::Mutex::default(),
+        }
     }
 
     pub(super) fn sender(&self) -> Sender<'_> {
@@ -127,7 +140,8 @@ impl Provider {
                 known.metadata = Some((Arc::clone(metadata), now));
                 known.failed_at = None;
             }
-            Err(_) => known.failed_at = Some(now),
+            // Not when it was begun: one that hangs fails late.
+            Err(_) => known.failed_at = Some(self.world.now()),
         }
         found
     }

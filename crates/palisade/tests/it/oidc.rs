@@ -1,5 +1,10 @@
 //! Sign-in at another site, before a certified provider (ID-6, ID-7).
 
+mod browser;
+mod failing;
+mod link;
+mod logout;
+
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -131,6 +136,10 @@ impl Person {
         let location = self.leave(path).await;
         let callback = self.at_provider(&location).await;
         self.here.get(&callback).await
+    }
+
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.here.address())
     }
 
     pub async fn me(&mut self) -> Value {

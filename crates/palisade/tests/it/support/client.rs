@@ -52,6 +52,10 @@ impl Client {
         self
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn put_cookie(&mut self, name: &str, value: &str) {
         self.jar.insert(name.to_owned(), value.to_owned());
     }

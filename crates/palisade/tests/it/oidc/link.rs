@@ -1,0 +1,128 @@
+//! Linking an account elsewhere to one's own, and taking it off again.
+
+use http::{Method, StatusCode};
+use palisade_access::NewUser;
+use palisade_model::Secret;
+use palisade_model::audit::Origin;
+use serde_json::{Value, json};
+
+use super::{Person, World, goes_on_to};
+use crate::support::{Answer, PASSWORD};
+
+impl World {
+    /// A user with a password and that address.
+    async fn user(&self, name: &str, email: &str) {
+        let new = NewUser {
+            name: name.to_owned(),
+            email: Some(email.to_owned()),
+            roles: Some(vec!["user".to_owned()]),
+            password: Some(Secret::new(PASSWORD)),
+            ..NewUser::default()
+        };
+        self.site.running.access.create_user(new, None, &Origin::default()).await.unwrap();
+    }
+}
+
+impl Person {
+    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.here.get("/api/v1/auth/csrf").await;
+        let token =
+            if token.status == StatusCode::OK { token.json()["csrf_token"].clone() } else { Value::Null };
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        if let Some(token) = token.as_str() {
+            form.append_pair("csrf_token", token);
+        }
+        form.extend_pairs(fields);
+        let origin = self.origin();
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", origin.as_str())];
+        self.here.send(Method::POST, path, &headers, &form.finish()).await
+    }
+
+    async fn by_password(&mut self, name: &str) {
+        let answer = self.post("/auth/login", &[("login", name), ("password", PASSWORD)]).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+    }
+
+    /// Links at the provider; the answer of the callback.
+    async fn link(&mut self) -> Answer {
+        let page = self.post("/account/identities/link", &[("provider", "company")]).await;
+        let location = goes_on_to(&page).replace("&#38;", "&").replace("&amp;", "&");
+        let callback = self.at_provider(&location).await;
+        self.here.get(&callback).await
+    }
+}
+
+// proves: ID-6
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_taken_is_linked_by_its_owner_alone() {
+    let world = World::start("").await;
+    world.user("boss", "boss@example.com").await;
+    world.user("bob", "bob@example.com").await;
+    world.account(json!({"sub": "boss-there", "email": "BOSS@example.com", "email_verified": true})).await;
+    let users = world.users().await;
+    let mut stranger = world.person();
+    let answer = stranger.sign_in("/auth/oidc/company").await;
+    world.site.assert_refused(&answer, 409, "identify.link_needed");
+    assert_eq!((stranger.me().await, world.users().await), (Value::Null, users));
+
+    // A link needs the form's token: no foreign page links its own account to somebody's.
+    let mut boss = world.person();
+    boss.by_password("boss").await;
+    let origin = boss.origin();
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", origin.as_str())];
+    let forged = boss.here.send(Method::POST, "/account/identities/link", &headers, "provider=company").await;
+    assert_eq!(forged.status, StatusCode::FORBIDDEN);
+    assert_eq!(goes_on_to(&boss.link().await), "/account?done=linked");
+    let page = boss.here.get("/account").await;
+    assert!(page.text().contains("BOSS@example.com") && !page.text().contains("Link The Company"));
+
+    let mut again = world.person();
+    assert_eq!(again.sign_in("/auth/oidc/company").await.status, StatusCode::OK);
+    assert_eq!(again.me().await["name"], "boss");
+
+    // Nobody else can have it.
+    let mut bob = world.person();
+    bob.by_password("bob").await;
+    world.site.assert_refused(&bob.link().await, 409, "identify.identity_taken");
+    assert_eq!(bob.me().await["name"], "bob");
+
+    // Unlinked, it lets nobody in, and what it let in is over.
+    let issuer = world.provider.issuer();
+    let fields = [("issuer", issuer.as_str()), ("subject", "boss-there")];
+    assert_eq!(bob.post("/account/identities/unlink", &fields).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(boss.post("/account/identities/unlink", &fields).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(again.me().await, Value::Null);
+    assert_eq!(boss.me().await["name"], "boss");
+    let answer = world.person().sign_in("/auth/oidc/company").await;
+    world.site.assert_refused(&answer, 409, "identify.link_needed");
+}
+
+// proves: ID-6
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_was_begun_in_a_session_ends_with_it() {
+    let world = World::start("").await;
+    world.user("boss", "boss@example.com").await;
+    world.account(json!({"sub": "eve-there", "email": "eve@example.com", "email_verified": true})).await;
+    let mut boss = world.person();
+    boss.by_password("boss").await;
+    let page = boss.post("/account/identities/link", &[("provider", "company")]).await;
+    let location = goes_on_to(&page).replace("&#38;", "&").replace("&amp;", "&");
+    let callback = boss.at_provider(&location).await;
+    assert_eq!(boss.post("/auth/logout", &[]).await.status, StatusCode::SEE_OTHER);
+    world.site.assert_refused(&boss.here.get(&callback).await, 400, "identify.provider");
+    assert_eq!(world.last_reason(), "the session that wanted the link is over");
+}
+
+// proves: ID-6
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_way_in_stays() {
+    let world = World::start("").await;
+    world.account(json!({"sub": "ada", "email": "ada@example.com", "email_verified": true})).await;
+    let mut ada = world.person();
+    ada.sign_in("/auth/oidc/company").await;
+    let issuer = world.provider.issuer();
+    let fields = [("issuer", issuer.as_str()), ("subject", "ada")];
+    let answer = ada.post("/account/identities/unlink", &fields).await;
+    world.site.assert_refused(&answer, 409, "identify.last_way");
+    assert_eq!(world.person().sign_in("/auth/oidc/company").await.status, StatusCode::OK);
+}
