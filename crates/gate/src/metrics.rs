@@ -105,7 +105,7 @@ impl Metrics {
         self.0.signed_in.inc();
     }
 
-    /// When a client's address was last unknown behind a trusted proxy (LIMIT-8): readiness shows it
+    /// When a client's address was last unknown behind a proxy (LIMIT-8): readiness shows it
     /// for a while as `degraded: client_ip`.
     #[must_use]
     pub fn client_unknown_at(&self) -> Option<Timestamp> {

@@ -49,8 +49,8 @@ impl Devices {
         let shown = read(shown.expose())?;
         let fresh = |mark: &Mark| mark.day <= today(now) && today(now) - mark.day < DAYS;
         let genuine = |shown_mark: &Mark| {
-            let ours = self.0.iter().map(|key| mark(key, &shown.id, user, shown_mark.day));
-            ours.fold(false, |found, ours| digest::equal(&ours.proof, &shown_mark.proof) || found)
+            let mut ours = self.0.iter().map(|key| mark(key, &shown.id, user, shown_mark.day));
+            ours.any(|ours| digest::equal(&ours.proof, &shown_mark.proof))
         };
         shown.marks.iter().any(|mark| fresh(mark) && genuine(mark)).then_some(shown.id)
     }

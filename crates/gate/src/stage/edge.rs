@@ -37,7 +37,7 @@ pub(crate) fn receive(gate: &Gate, request: &Request<Body>) -> Course {
     });
     let trusted = seen.as_ref().is_some_and(|seen| seen.trusted);
     let client = seen.as_ref().map_or(ClientAddress::behind([0, 0, 0, 0].into()), |seen| seen.client);
-    if !client.is_known() {
+    if !client.is_known() || seen.as_ref().is_some_and(|seen| seen.doubtful) {
         gate.parts().metrics.client_unknown(started);
     }
     let id = proxy_id(trusted, headers)

@@ -21,6 +21,8 @@ pub(super) struct Seen {
     pub(super) client: ClientAddress,
     /// Whether the peer is a trusted proxy at all.
     pub(super) trusted: bool,
+    /// Whether the peer looks like a proxy that nobody named: then many clients may share its address (LIMIT-8).
+    pub(super) doubtful: bool,
     /// Whether the client speaks https, if they say.
     pub(super) secure: Option<bool>,
     /// The host that the client asked for, if they say.
@@ -31,7 +33,15 @@ pub(super) struct Seen {
 pub(super) fn read(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet], hops: usize) -> Seen {
     let trusts = |ip: IpAddr| proxies.iter().any(|net| net.contains(&ip.to_canonical()));
     if hops == 0 || !trusts(peer) {
-        return Seen { client: ClientAddress::known(peer), trusted: false, secure: None, host: None };
+        let forwards = headers.contains_key(&FOR) || headers.contains_key(&FORWARDED);
+        let doubtful = forwards && is_near(peer);
+        // Only a proxy on this machine would say so from here; from elsewhere anybody could, to be counted by nothing.
+        let client = if doubtful && peer.to_canonical().is_loopback() {
+            ClientAddress::behind(peer)
+        } else {
+            ClientAddress::known(peer)
+        };
+        return Seen { client, trusted: false, doubtful, secure: None, host: None };
     }
     let legacy = headers.contains_key(&FOR);
     let standard = headers.contains_key(&FORWARDED);
@@ -61,7 +71,21 @@ pub(super) fn read(headers: &HeaderMap, peer: IpAddr, proxies: &[IpNet], hops: u
         proto if proto.eq_ignore_ascii_case("http") => Some(false),
         _ => None,
     });
-    Seen { client: found.client, trusted: true, secure, host: say(&HOST, "host").map(str::to_owned) }
+    Seen {
+        client: found.client,
+        trusted: true,
+        doubtful: false,
+        secure,
+        host: say(&HOST, "host").map(str::to_owned),
+    }
+}
+
+/// An address of this machine or of a private network (RFC 1918, RFC 4193), where proxies stand.
+fn is_near(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+    }
 }
 
 struct Walk {
@@ -195,6 +219,25 @@ mod tests {
         assert_eq!(read_lines("10.0.0.1", 1, &[]).client, behind("10.0.0.1"));
     }
 
+    // proves: LIMIT-8
+    #[test]
+    fn a_proxy_that_nobody_named_is_noticed_and_one_on_this_machine_hides_its_clients() {
+        let said = [("x-forwarded-for", "198.51.100.1")];
+        for (peer, client, doubtful) in [
+            ("127.0.0.1", behind("127.0.0.1"), true),
+            ("::1", behind("::1"), true),
+            ("::ffff:127.0.0.1", behind("127.0.0.1"), true),
+            ("192.168.1.9", known("192.168.1.9"), true),
+            ("172.17.0.1", known("172.17.0.1"), true),
+            ("203.0.113.9", known("203.0.113.9"), false),
+        ] {
+            let seen = read_lines(peer, 1, &said);
+            assert_eq!((seen.client, seen.trusted, seen.doubtful), (client, false, doubtful), "{peer}");
+            let seen = read_lines(peer, 1, &[]);
+            assert!(seen.client.is_known() && !seen.doubtful, "{peer}");
+        }
+    }
+
     // proves: EDGE-3
     #[test]
     fn forwarded_is_read_like_the_older_header() {
@@ -205,6 +248,7 @@ mod tests {
             Seen {
                 client: known("2001:db8::1"),
                 trusted: true,
+                doubtful: false,
                 secure: Some(true),
                 host: Some("app.example".into())
             }
