@@ -36,6 +36,8 @@ pub struct Tools {
     pub venv: PathBuf,
     /// The interpreter folder with the libraries that hash passwords.
     pub hashes: PathBuf,
+    /// The interpreter folder with the mail server.
+    pub mail: PathBuf,
     /// The Express application with its packages.
     pub express: PathBuf,
     /// The OpenID provider's packages.
@@ -49,6 +51,7 @@ pub fn install() -> Result<Tools> {
         deny: cargo_deny()?,
         venv: python("flask", "tests/upstreams/flask")?,
         hashes: python("hashes", "tests/hashes")?,
+        mail: python("mail", "tests/mail")?,
         express: node("express")?,
         oidc: node("oidc")?,
     })

@@ -17,6 +17,7 @@ mod identify;
 mod import;
 mod lifecycle;
 mod oidc;
+mod post;
 mod proxy;
 mod proxy_failure;
 mod proxy_headers;

@@ -112,6 +112,13 @@ pub fn flask() -> Program {
     })
 }
 
+/// A mail server that keeps what it gets in `folder`.
+pub fn mail(folder: &Path, arguments: &[&str]) -> Program {
+    let mut command = python_of("PALISADE_TEST_MAIL", "mail");
+    command.arg(repository().join("tests/mail/server.py")).arg("--folder").arg(folder).args(arguments);
+    Program::start(command, |line| line.strip_prefix("listening on ").and_then(trailing_port))
+}
+
 /// The unmodified Express application.
 pub fn express() -> Program {
     let folder = installed("PALISADE_TEST_EXPRESS", "express");
