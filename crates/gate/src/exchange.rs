@@ -77,6 +77,10 @@ pub struct OwnPage {
 #[derive(Clone, Copy, Debug)]
 pub struct SignedIn;
 
+/// Response extension of an answer that used up a breakglass token for this principal: it is told and counted (ID-13).
+#[derive(Clone, Debug)]
+pub struct BrokeGlass(pub palisade_access::Principal);
+
 /// What the request was allowed: every handler behind the gate takes one.
 ///
 /// As an axum extractor it is only there when the gate let the request in. A handler that was mounted without the gate

@@ -28,7 +28,9 @@ mod manner;
 mod pipeline;
 mod stage;
 
-pub use exchange::{Allowed, CredentialEnded, Exchange, OwnPage, Peer, SignedIn, refused, refused_with};
+pub use exchange::{
+    Allowed, BrokeGlass, CredentialEnded, Exchange, OwnPage, Peer, SignedIn, refused, refused_with,
+};
 pub use gate::{Gate, GateParts};
 pub use layer::{GateLayer, Gated};
 pub use metrics::Metrics;

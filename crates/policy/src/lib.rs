@@ -159,6 +159,7 @@ fn read_all(reader: &mut Reader<'_>, root: &Table<'_>, text: &str) -> Policy {
         body_bytes: edge.body_bytes,
         administrators: administrators(&roles, identify.default_roles),
         described: app.environment != section::app::Deployment::Production,
+        guests: identify.guests.open,
         lines: &lines,
     };
     let routes = section::route::read::read(reader, root, &around);

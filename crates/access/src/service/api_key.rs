@@ -15,12 +15,16 @@ use uuid::Uuid;
 use crate::access::{Access, unchanged, unknowable, unrandom};
 use crate::principal::{Principal, Via};
 use crate::scope::Scopes;
+use crate::service::oversee::oversees;
 use crate::service::session::about;
 use crate::token::opaque::{self, Form};
 use crate::token::opaque_cache::Known;
 
 /// The longest name of a token, in characters.
 const NAME_CHARS: usize = 64;
+
+/// How long a key that is rotated may go on at the longest, where its owner says so.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Tokens of another form have so many characters: shorter ones are no secret, longer ones are none of ours.
 const FOREIGN: std::ops::RangeInclusive<usize> = 8..=256;
@@ -231,15 +235,7 @@ impl Access {
         origin: &Origin,
     ) -> Result<MadeKey, Refusal> {
         let policy = &self.policy().identify.api_keys;
-        let ordinary =
-            matches!(principal.via(), Via::Session(_)) && principal.kind() == SessionKind::Ordinary;
-        if !ordinary {
-            return Err(Refusal::new(Denial::Forbidden, "a key is made in a session of its owner"));
-        }
-        self.fresh(principal)?;
-        if !policy.open {
-            return Err(Refusal::new(Denial::KeysClosed, "the policy lets nobody make keys"));
-        }
+        self.may_make(principal)?;
         if wish.life > policy.longest || wish.life.is_zero() {
             return Err(fault("expires", "Choose a shorter life for the key."));
         }
@@ -433,6 +429,80 @@ impl Access {
             self.store().rotate_api_token(id, &successor, until, vec![row]).await.map_err(unkept)?;
         self.revoke(&[Subject::Key(id)]);
         Ok(rotated.then_some(MadeKey { token, kept: successor }))
+    }
+
+    /// A successor of a key of one's own: a new credential, and asked for as one.
+    ///
+    /// # Errors
+    /// [`Denial::Forbidden`], [`Denial::ProofNeeded`] as with [`Access::make_own_api_key`]; [`Denial::InvalidInput`]
+    /// with the field `overlap`; the store's failures.
+    pub async fn rotate_own_api_key(
+        &self,
+        principal: &Principal,
+        id: KeyId,
+        overlap: Duration,
+        origin: &Origin,
+    ) -> Result<Option<MadeKey>, Refusal> {
+        self.may_make(principal)?;
+        if overlap > LONGEST_OVERLAP {
+            return Err(fault("overlap", "Choose a shorter time."));
+        }
+        let user = principal.user();
+        self.rotate_api_key(id, Some(user), overlap, Some(user), origin).await
+    }
+
+    /// Whether somebody may make a credential for themselves: in an ordinary session with a recent proof.
+    fn may_make(&self, principal: &Principal) -> Result<(), Refusal> {
+        let ordinary =
+            matches!(principal.via(), Via::Session(_)) && principal.kind() == SessionKind::Ordinary;
+        if !ordinary {
+            return Err(Refusal::new(Denial::Forbidden, "a key is made in a session of its owner"));
+        }
+        self.fresh(principal)?;
+        if !self.policy().identify.api_keys.open {
+            return Err(Refusal::new(Denial::KeysClosed, "the policy lets nobody make keys"));
+        }
+        Ok(())
+    }
+
+    /// The tokens of users whom `by` oversees, behind `after`. 100 tokens are looked at.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn overseen_api_keys(
+        &self,
+        by: &Principal,
+        after: Option<KeyId>,
+    ) -> Result<Vec<ApiToken>, Refusal> {
+        let mut seen = Vec::new();
+        for token in self.api_keys(after, 100).await? {
+            if self.oversees_owner(by, &token).await? {
+                seen.push(token);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Lets a token of a user whom `by` oversees count no more. `false` when there is none of that id.
+    ///
+    /// # Errors
+    /// The store's failures; then nothing has changed.
+    pub async fn disable_overseen_api_key(
+        &self,
+        by: &Principal,
+        id: KeyId,
+        origin: &Origin,
+    ) -> Result<bool, Refusal> {
+        let Some(token) = self.store().api_token(id).await.map_err(unknowable)? else { return Ok(false) };
+        if !self.oversees_owner(by, &token).await? {
+            return Ok(false);
+        }
+        self.set_api_key_enabled(id, false, Some(by.user()), origin).await
+    }
+
+    async fn oversees_owner(&self, by: &Principal, token: &ApiToken) -> Result<bool, Refusal> {
+        let owner = self.store().user(token.user).await.map_err(unknowable)?;
+        Ok(owner.is_some_and(|owner| oversees(by, &owner)))
     }
 
     /// Everybody's tokens in order of their making, behind `after`; at most `limit`, and never more than 1,000.

@@ -129,9 +129,11 @@ fn restrain(
 
 /// Whether a route of Palisade's own only ends what is there: one's own session, others' sessions, keys.
 fn takes_away(method: &Method, path: &str) -> bool {
-    let ending = ["/sessions", "/sessions/{id}", "/keys/{id}"];
+    let ending = ["/sessions", "/sessions/{id}", "/sessions/{sid}", "/keys/{id}"];
     path == "/auth/logout"
         || path == "/api/v1/auth/logout"
+        || path == "/api/v1/admin/unlock"
+        || path == "/api/v1/admin/keys/{id}/disable"
         || (*method == Method::DELETE && ending.iter().any(|end| path.ends_with(end)))
 }
 

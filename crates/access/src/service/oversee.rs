@@ -104,7 +104,7 @@ impl Access {
 }
 
 /// An administrator without a tenant oversees everybody, one of a tenant only that.
-fn oversees(by: &Principal, user: &User) -> bool {
+pub(crate) fn oversees(by: &Principal, user: &User) -> bool {
     by.tenant().is_none_or(|tenant| user.tenant.as_ref() == Some(tenant))
 }
 

@@ -23,7 +23,7 @@ use super::{authorize, identify};
 use crate::course::Course;
 use crate::gate::Gate;
 use crate::trail::mask;
-use crate::{CredentialEnded, SignedIn};
+use crate::{BrokeGlass, CredentialEnded, SignedIn};
 
 /// Records a change before the application is asked for it.
 ///
@@ -137,6 +137,9 @@ impl Watch {
         self.course.took = Some(now.since(self.course.started));
         if response.extensions().get::<SignedIn>().is_some() {
             self.gate.parts().metrics.signed_in();
+        }
+        if let Some(BrokeGlass(principal)) = response.extensions().get::<BrokeGlass>() {
+            identify::shown::broken(&self.gate, &self.course, principal);
         }
         self.endless = response
             .headers()

@@ -52,7 +52,18 @@ impl<'a> Frame<'a> {
 
     /// Whether the summary can link to that field.
     pub(super) fn has_field(&self, field: &str) -> bool {
-        matches!(field, "login" | "password" | "old_password" | "new_password" | "name" | "email")
+        matches!(
+            field,
+            "login"
+                | "password"
+                | "old_password"
+                | "new_password"
+                | "name"
+                | "email"
+                | "scopes"
+                | "expires"
+                | "token"
+        )
     }
 
     /// Whether that field is to be corrected.

@@ -4,12 +4,14 @@
 
 mod field;
 mod frame;
+mod token;
 
 use askama::Template;
 use palisade_policy::section::identify::Provider;
 
 pub use field::Field;
 pub use frame::Frame;
+pub use token::{Breakglass, Guest, KeyLine, Keys};
 
 /// The one style sheet; [`crate::service::assets`] serves it under its digest.
 pub const STYLESHEET: &str = include_str!("../../templates/palisade.css");

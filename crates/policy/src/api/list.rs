@@ -1,11 +1,13 @@
 //! Every operation, matter by matter.
 
 use super::operation::Operation;
-use super::{account, admin, auth, server};
+use super::{account, admin, auth, keys, server};
 
 /// Every operation of the public API.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
-    [auth::OPERATIONS, account::OPERATIONS, admin::OPERATIONS, server::OPERATIONS].into_iter().flatten()
+    [auth::OPERATIONS, account::OPERATIONS, keys::OPERATIONS, admin::OPERATIONS, server::OPERATIONS]
+        .into_iter()
+        .flatten()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod account;
 mod admin;
 mod auth;
 mod document;
+mod keys;
 mod list;
 mod operation;
 mod server;

@@ -92,6 +92,7 @@ pub(super) const CONTROLS: &[Control] = &[
             "identify.guests.roles",
             "identify.guests.life",
             "identify.guests.field",
+            "identify.guests.page",
             "identify.guests.dangerous_query",
             "identify.guests.imported",
         ],

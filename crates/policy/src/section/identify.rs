@@ -115,7 +115,7 @@ pub(crate) fn read(
         sign_up: reader.read(&sign_up, &SIGN_UP_OPEN),
         verify: read_verify(reader, &sign_up, app, mail),
         default_roles,
-        home: read_home(reader, &table),
+        home: read_path(reader, &table, &HOME),
         lockout: lockout::read(reader, &table, app),
         passwords: passwords::read(reader, &table),
         second_factor: second_factor::read(reader, &table, roles),
@@ -167,17 +167,21 @@ fn read_roles(
 }
 
 /// A path of this site: an address elsewhere would make sign-in a way to send people anywhere.
-fn read_home(reader: &mut Reader<'_>, table: &Table<'_>) -> String {
-    let home = reader.read(table, &HOME);
-    let is_path = home.starts_with('/') && !home.starts_with("//") && !home.contains('\\');
+fn read_path(reader: &mut Reader<'_>, table: &Table<'_>, setting: &Setting<String>) -> String {
+    let path = reader.read(table, setting);
+    let is_path = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
     if !is_path {
-        let place = reader.places.of("identify.home");
+        let place = reader.places.of(setting.path());
         reader.note(
-            Diagnostic::error(Code::Malformed, place, "identify.home is not a path of this site")
-                .help("write a path: \"/\" or \"/dashboard\""),
+            Diagnostic::error(
+                Code::Malformed,
+                place,
+                format!("{} is not a path of this site", setting.path()),
+            )
+            .help("write a path: \"/\" or \"/dashboard\""),
         );
     }
-    home
+    path
 }
 
 /// `[identify]`, compiled.

@@ -169,7 +169,7 @@ pub(super) async fn guessed<T>(
 }
 
 /// Breakglass was used: an event and a counter, besides the row in the trail.
-pub(super) fn broken(gate: &Gate, course: &Course, principal: &Principal) {
+pub(crate) fn broken(gate: &Gate, course: &Course, principal: &Principal) {
     gate.parts().metrics.breakglass_used();
     let event = event(gate, course, "breakglass_used").with("user", principal.user().to_string());
     gate.parts().trail.event(&event);

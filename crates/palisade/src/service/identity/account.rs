@@ -119,7 +119,9 @@ pub(super) async fn overview(
         .filter(|at| *at <= desk.world.now())
         .map(|_| "Your password has run out. Change it to go on.");
     let page = Account {
-        frame: reply::troubled(desk.frame(&nonce), refusal).with_notice(notice.or(run_out)),
+        frame: reply::troubled(desk.frame(&nonce), refusal)
+            .with_notice(notice.or(run_out))
+            .boxed(principal.kind() == palisade_store::SessionKind::Breakglass),
         name: principal.name(),
         email: principal.email(),
         confirmed: principal.confirmed_email().is_some(),
@@ -163,7 +165,7 @@ fn line(session: &Session, principal: &Principal) -> SessionLine {
 }
 
 /// `22 Nov 2026, 15:40 UTC`. The server does not know the reader's zone, so it names its own.
-fn readable(at: Timestamp) -> String {
+pub(super) fn readable(at: Timestamp) -> String {
     jiff::Timestamp::from_microsecond(at.as_micros())
         .map_or_else(|_| at.to_string(), |time| time.strftime("%-d %b %Y, %H:%M UTC").to_string())
 }

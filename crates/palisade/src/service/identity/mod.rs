@@ -12,6 +12,7 @@ mod forgot;
 mod intake;
 mod link;
 mod next;
+mod opaque;
 mod oversee;
 mod provider;
 mod reply;
@@ -83,6 +84,15 @@ pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
         .route("/api/v1/auth/csrf", get(sessions::csrf))
         .route("/api/v1/auth/sessions", get(sessions::list).delete(sessions::end_others))
         .route("/api/v1/auth/sessions/{id}", delete(sessions::end))
+        .route("/account/keys", get(opaque::page).post(opaque::make))
+        .route("/account/keys/end", post(opaque::end_from_page))
+        .route("/api/v1/auth/keys", get(opaque::list).post(opaque::make))
+        .route("/api/v1/auth/keys/{id}", delete(opaque::end))
+        .route("/api/v1/auth/keys/{id}/rotate", post(opaque::rotate))
+        .route("/api/v1/admin/keys", get(opaque::overseen))
+        .route("/api/v1/admin/keys/{id}/disable", post(opaque::disable))
+        .route("/auth/breakglass", get(opaque::breakglass_page).post(opaque::breakglass_submit))
+        .route("/register", get(opaque::guest_page).post(opaque::guest_submit))
         .route("/api/v1/admin/users", get(oversee::users))
         .route("/api/v1/admin/users/{id}/sessions", get(oversee::list).delete(oversee::end_all))
         .route("/api/v1/admin/users/{id}/sessions/{sid}", delete(oversee::end))

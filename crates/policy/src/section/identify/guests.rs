@@ -28,6 +28,11 @@ const QUERY: Setting<Vec<String>> = Setting::new(
     "Query parameters that may carry a user token, as in /vault?user_token=... It is exchanged at once for a cookie and a clean address; yet it was in the address bar.",
 )
 .such_as("user_token");
+const PAGE: Setting<String> = Setting::new(
+    "identify.guests.page",
+    "/account",
+    "Where the link leads that a visitor gets with a user token: /vault for applications of Semptify's kind.",
+);
 const IMPORTED: Setting<bool> = Setting::new(
     "identify.guests.imported",
     "false",
@@ -37,7 +42,7 @@ const IMPORTED: Setting<bool> = Setting::new(
 pub(crate) const SCOPES: &[Scope] = &[Scope {
     path: "identify.guests",
     doc: "Visitors with a user token, `pal_usr_...`, and no password.",
-    settings: &[&OPEN, &ROLES, &LIFE, &FIELD, &QUERY, &IMPORTED],
+    settings: &[&OPEN, &ROLES, &LIFE, &FIELD, &QUERY, &PAGE, &IMPORTED],
     tables: &[],
     shape: Shape::Once,
 }];
@@ -50,6 +55,7 @@ pub(super) fn read(reader: &mut Reader<'_>, parent: &Table<'_>, roles: &Roles) -
         life: reader.read(&table, &LIFE),
         field: reader.read_if_said(&table, &FIELD),
         query: reader.read(&table, &QUERY),
+        page: super::read_path(reader, &table, &PAGE),
         imported: reader.read(&table, &IMPORTED),
     }
 }
@@ -67,6 +73,8 @@ pub struct Guests {
     pub field: Option<String>,
     /// Query parameters that may carry one.
     pub query: Vec<String>,
+    /// Where a visitor's link leads: a path of this site.
+    pub page: String,
     /// Whether tokens of another form, imported as digests, count.
     pub imported: bool,
 }

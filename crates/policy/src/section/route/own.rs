@@ -86,6 +86,17 @@ const ROWS: &[Own] = &[
     Own(GET, "/api/v1/auth/sessions", Identity, SignedIn, Token, Usual),
     Own(DELETE, "/api/v1/auth/sessions", Identity, SignedIn, Token, Usual),
     Own(DELETE, "/api/v1/auth/sessions/{id}", Identity, SignedIn, Token, Usual),
+    Own(&["GET", "POST"], "/account/keys", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/keys/end", Identity, SignedIn, Token, Usual),
+    Own(&["GET", "POST"], "/api/v1/auth/keys", Identity, SignedIn, Token, Usual),
+    Own(DELETE, "/api/v1/auth/keys/{id}", Identity, SignedIn, Token, Usual),
+    Own(POST, "/api/v1/auth/keys/{id}/rotate", Identity, SignedIn, Token, Usual),
+    Own(GET, "/auth/breakglass", Identity, Public, Origin, Usual),
+    Own(POST, "/auth/breakglass", Identity, Public, Origin, SignIn),
+    Own(GET, REGISTER, Identity, Public, Origin, Usual),
+    Own(POST, REGISTER, Identity, Public, Origin, SignIn),
+    Own(GET, "/api/v1/admin/keys", Identity, Administrator, Token, Usual),
+    Own(POST, "/api/v1/admin/keys/{id}/disable", Identity, Administrator, Token, Usual),
     Own(GET, "/api/v1/admin/users", Identity, Administrator, Token, Usual),
     Own(&["GET", "DELETE"], "/api/v1/admin/users/{id}/sessions", Identity, Administrator, Token, Usual),
     Own(DELETE, "/api/v1/admin/users/{id}/sessions/{sid}", Identity, Administrator, Token, Usual),
@@ -124,6 +135,9 @@ fn announced(path: &str) -> Option<Legacy> {
     })
 }
 
+/// Where a visitor gets a user token, if the policy gives any (ID-14). Elsewhere the path is the application's.
+const REGISTER: &str = "/register";
+
 /// Forms of Palisade's own are short.
 const BODY_BYTES: u64 = 64 * 1024;
 
@@ -158,6 +172,8 @@ pub(crate) struct Ground {
     pub(crate) admin: usize,
     /// Who administers.
     pub(crate) administrators: Who,
+    /// Whether visitors get user tokens.
+    pub(crate) guests: bool,
     /// Whether the API's description is served: in development and testing only (EDGE-9).
     pub(crate) described: bool,
 }
@@ -171,6 +187,7 @@ pub(crate) fn rows(ground: &Ground) -> Vec<Route> {
     };
     ROWS.iter()
         .filter(|Own(_, _, service, ..)| ground.described || *service != Description)
+        .filter(|Own(_, path, ..)| ground.guests || *path != REGISTER)
         .enumerate()
         .map(|(index, Own(methods, path, service, caller, csrf, counted))| Route {
             index,

@@ -80,6 +80,8 @@ pub(crate) struct Around<'a> {
     pub(crate) body_bytes: u64,
     /// Who administers by Palisade's own routes.
     pub(crate) administrators: Who,
+    /// Whether visitors get user tokens.
+    pub(crate) guests: bool,
     /// Whether the API's description is served.
     pub(crate) described: bool,
     /// Where each line of the policy begins.
@@ -94,6 +96,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, around: &Around<'_
         admin: limit(limits::ADMIN_NAME),
         administrators: around.administrators,
         described: around.described,
+        guests: around.guests,
     });
     let mut taken = Taken::by(&rows);
     for table in reader.listed(root, "route", "route") {

@@ -1,0 +1,68 @@
+//! Pages around opaque tokens. A token stands on a page once, when it was made.
+
+use askama::Template;
+
+use super::{Field, Frame};
+
+/// `/account/keys`.
+#[derive(Template)]
+#[template(path = "keys.html")]
+pub struct Keys<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// The name of the hidden field against forged requests.
+    pub csrf_field: &'a str,
+    /// Its value.
+    pub csrf_token: &'a str,
+    /// The text of a key that was just made.
+    pub made: Option<&'a str>,
+    /// The user's keys.
+    pub keys: &'a [KeyLine],
+    /// What to call a new one.
+    pub name: Field<'a>,
+    /// What it may be used for.
+    pub scopes: Field<'a>,
+    /// How long it lives.
+    pub expires: Field<'a>,
+}
+
+/// One key in the list.
+#[derive(Clone, Debug)]
+pub struct KeyLine {
+    /// Names it; it is not the token.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// Whether it counts, in a word.
+    pub state: &'static str,
+    /// What it may be used for.
+    pub scopes: String,
+    /// When it was made.
+    pub created: String,
+    /// When it ends.
+    pub expires: Option<String>,
+    /// When it was last used.
+    pub used: Option<String>,
+}
+
+/// `/register`: a visitor's token.
+#[derive(Template)]
+#[template(path = "guest.html")]
+pub struct Guest<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// The token, once it was made.
+    pub token: Option<&'a str>,
+    /// The link with it, where the policy takes one from an address.
+    pub link: Option<&'a str>,
+}
+
+/// `/auth/breakglass`.
+#[derive(Template)]
+#[template(path = "breakglass.html")]
+pub struct Breakglass<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// The token.
+    pub token: Field<'a>,
+}

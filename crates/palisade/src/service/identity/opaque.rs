@@ -1,0 +1,342 @@
+//! API keys of one's own and of others, visitors' tokens, and breakglass (ID-12 to ID-16).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, Request, Response, Uri, header};
+use ipnet::IpNet;
+use palisade_access::{KeyWish, MadeKey, Principal, Scopes};
+use palisade_gate::{Allowed, BrokeGlass, Exchange};
+use palisade_model::id::KeyId;
+use palisade_model::{Denial, FieldFault, Refusal, Timestamp};
+use palisade_policy::read::parse_duration;
+use palisade_store::{ApiToken, SessionKind};
+use serde_json::{Value, json};
+
+use super::account::readable;
+use super::intake::{Intake, Speech};
+use super::sessions::somebody;
+use super::{Answer, Desk, reply};
+use crate::pages::{Breakglass, Field, Guest, KeyLine, Keys};
+
+/// The life of a key when none is named.
+const LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// One's own keys, as a page.
+pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed) -> Answer {
+    Ok(overview(&desk, somebody(&permit)?, None, None).await?)
+}
+
+/// One's own keys, for programs.
+pub(super) async fn list(State(desk): State<Desk>, Allowed(permit): Allowed) -> Answer {
+    let keys = desk.access.own_api_keys(somebody(&permit)?).await?;
+    Ok(reply::json(200, &json!({ "keys": keys.iter().map(described).collect::<Value>() })))
+}
+
+/// Makes a key. Its text is on the answer and nowhere else.
+pub(super) async fn make(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    if intake.speech == Speech::Form {
+        intake.skip(&desk.policy.csrf.field);
+    }
+    let name = intake.required("name", "Give it a name.");
+    let scopes = intake.required("scopes", "Say what it may be used for.");
+    let (expires, networks) = (intake.optional("expires"), intake.optional("networks"));
+    let outcome = match intake.finish() {
+        Err(refusal) => Err(refusal),
+        Ok(()) => {
+            let text = |secret: &Option<palisade_model::Secret>| {
+                secret.as_ref().map(|secret| secret.expose().to_owned())
+            };
+            match wish(name.expose(), scopes.expose(), text(&expires), text(&networks)) {
+                Ok(wish) => desk.access.make_own_api_key(principal, wish, &exchange.origin()).await,
+                Err(fault) => Err(Refusal::fields(vec![fault])),
+            }
+        }
+    };
+    match (outcome, intake.speech) {
+        (Ok(made), Speech::Json) => Ok(reply::json(201, &shown(&made))),
+        (Ok(made), Speech::Form) => Ok(overview(&desk, principal, Some(&made), None).await?),
+        (Err(refusal), Speech::Form)
+            if matches!(refusal.denial, Denial::InvalidInput | Denial::KeysClosed) =>
+        {
+            Ok(overview(&desk, principal, None, Some(&refusal)).await?)
+        }
+        (Err(refusal), _) => Err(refusal.into()),
+    }
+}
+
+/// Ends a key of one's own, from the page.
+pub(super) async fn end_from_page(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    intake.skip(&desk.policy.csrf.field);
+    let key = intake.required("key", "Name a key.");
+    intake.finish()?;
+    end_own(&desk, somebody(&permit)?, key.expose(), &exchange).await?;
+    Ok(reply::see_other("/account/keys"))
+}
+
+/// Ends a key of one's own.
+pub(super) async fn end(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    Path(id): Path<String>,
+) -> Answer {
+    end_own(&desk, somebody(&permit)?, &id, &exchange).await?;
+    Ok(reply::done())
+}
+
+async fn end_own(desk: &Desk, principal: &Principal, id: &str, exchange: &Exchange) -> Result<(), Refusal> {
+    let id = KeyId::parse(id).ok_or(Denial::RouteUnknown)?;
+    let user = principal.user();
+    let ended = desk.access.revoke_api_key(id, Some(user), Some(user), &exchange.origin()).await?;
+    if ended { Ok(()) } else { Err(Denial::RouteUnknown.into()) }
+}
+
+/// Makes a successor of a key of one's own. It is a new credential, so it asks for what a new key asks for.
+pub(super) async fn rotate(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    let overlap = intake.optional("overlap");
+    intake.finish()?;
+    let usual = desk.policy.identify.api_keys.overlap;
+    let overlap = match &overlap {
+        None => usual,
+        Some(text) => parse_duration(text.expose())
+            .map_err(|_| Refusal::fields(vec![fault("overlap", "Write a time, as 24h, and at most 30d.")]))?,
+    };
+    let id = KeyId::parse(&id).ok_or(Denial::RouteUnknown)?;
+    let made = desk.access.rotate_own_api_key(principal, id, overlap, &exchange.origin()).await?;
+    Ok(reply::json(201, &shown(&made.ok_or(Denial::RouteUnknown)?)))
+}
+
+/// The keys of those whom the administrator oversees.
+pub(super) async fn overseen(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
+    let after = match reply::query(&uri, "after") {
+        None => None,
+        Some(text) => Some(
+            KeyId::parse(&text)
+                .ok_or_else(|| Refusal::fields(vec![fault("after", "Send the id of a key.")]))?,
+        ),
+    };
+    let keys = desk.access.overseen_api_keys(somebody(&permit)?, after).await?;
+    Ok(reply::json(200, &json!({ "keys": keys.iter().map(described).collect::<Value>() })))
+}
+
+/// Lets one of them count no more.
+pub(super) async fn disable(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    Path(id): Path<String>,
+) -> Answer {
+    let id = KeyId::parse(&id).ok_or(Denial::RouteUnknown)?;
+    if desk.access.disable_overseen_api_key(somebody(&permit)?, id, &exchange.origin()).await? {
+        Ok(reply::done())
+    } else {
+        Err(Denial::RouteUnknown.into())
+    }
+}
+
+/// `/register`: what a visitor gets, and the form that gives it.
+pub(super) async fn guest_page(State(desk): State<Desk>, Allowed(_permit): Allowed) -> Answer {
+    Ok(guest(&desk, None)?)
+}
+
+/// Gives a visitor a token. A program that asks for JSON gets it as JSON.
+pub(super) async fn guest_submit(
+    State(desk): State<Desk>,
+    Allowed(_permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let asks_json = request
+        .headers()
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
+    let made = desk.access.register_guest(&exchange.origin()).await?;
+    if asks_json {
+        let link = link(&desk, made.token.expose());
+        return Ok(reply::json(201, &json!({ "token": made.token.expose(), "link": link })));
+    }
+    Ok(guest(&desk, Some(made.token.expose()))?)
+}
+
+fn link(desk: &Desk, token: &str) -> Option<String> {
+    let guests = &desk.policy.identify.guests;
+    let name = guests.query.first()?;
+    Some(format!("{}{}?{name}={token}", desk.policy.app.base_url.origin, guests.page))
+}
+
+fn guest(desk: &Desk, token: Option<&str>) -> Result<Response<Body>, Refusal> {
+    let nonce = reply::nonce(desk)?;
+    let link = token.and_then(|token| link(desk, token));
+    let page = Guest { frame: desk.frame(&nonce), token, link: link.as_deref() };
+    reply::page(&page, &nonce, None)
+}
+
+/// `/auth/breakglass`: the form.
+pub(super) async fn breakglass_page(State(desk): State<Desk>, Allowed(_permit): Allowed) -> Answer {
+    Ok(breakglass(&desk, None)?)
+}
+
+/// Opens a boxed session for a breakglass token.
+pub(super) async fn breakglass_submit(
+    State(desk): State<Desk>,
+    Allowed(_permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    intake.skip(&desk.policy.csrf.field);
+    let token = intake.required("token", "Enter the token.");
+    let outcome = match intake.finish() {
+        Ok(()) => desk.access.redeem_breakglass(token.expose().trim(), &exchange.origin()).await,
+        Err(refusal) => Err(refusal),
+    };
+    match outcome {
+        Ok(new) => {
+            let onward = reply::see_other(&desk.policy.identify.home);
+            let mut answer = reply::signed_in(reply::begin(&desk, &new, onward));
+            answer.extensions_mut().insert(BrokeGlass(new.principal));
+            Ok(answer)
+        }
+        Err(refusal) if matches!(refusal.denial, Denial::InvalidInput | Denial::CredentialInvalid) => {
+            Ok(breakglass(&desk, Some(&refusal))?)
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+fn breakglass(desk: &Desk, refusal: Option<&Refusal>) -> Result<Response<Body>, Refusal> {
+    let nonce = reply::nonce(desk)?;
+    let page = Breakglass {
+        frame: reply::troubled(desk.frame(&nonce), refusal),
+        token: Field { name: "token", label: "Breakglass token", kind: "password", ..plain("") },
+    };
+    reply::page(&page, &nonce, refusal)
+}
+
+fn plain(hint: &str) -> Field<'_> {
+    Field { name: "", label: "", kind: "text", autocomplete: "off", value: "", hint, required: true }
+}
+
+async fn overview(
+    desk: &Desk,
+    principal: &Principal,
+    made: Option<&MadeKey>,
+    refusal: Option<&Refusal>,
+) -> Result<Response<Body>, Refusal> {
+    let now = desk.world.now();
+    let keys = desk.access.own_api_keys(principal).await?;
+    let keys: Vec<KeyLine> = keys.iter().map(|key| line(key, now)).collect();
+    let csrf_token = desk.access.csrf_token(principal)?;
+    let nonce = reply::nonce(desk)?;
+    let page = Keys {
+        frame: reply::troubled(desk.frame(&nonce), refusal)
+            .boxed(principal.kind() == SessionKind::Breakglass),
+        csrf_field: &desk.policy.csrf.field,
+        csrf_token: &csrf_token,
+        made: made.map(|made| made.token.expose()),
+        keys: &keys,
+        name: Field { name: "name", label: "Name", ..plain("By which you know it again.") },
+        scopes: Field {
+            name: "scopes",
+            label: "Scopes",
+            value: "read",
+            ..plain("read, write, or either with a path: read:/api/orders")
+        },
+        expires: Field { name: "expires", label: "Life", value: "90d", ..plain("As 12h or 90d.") },
+    };
+    let mut response = reply::page(&page, &nonce, refusal)?;
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    Ok(response)
+}
+
+fn line(key: &ApiToken, now: Timestamp) -> KeyLine {
+    KeyLine {
+        id: key.id.to_string(),
+        name: key.name.clone(),
+        state: match key {
+            key if !key.enabled => "disabled",
+            key if key.expires_at.is_some_and(|at| at <= now) => "over",
+            key if key.replaced_by.is_some() => "replaced",
+            _ => "good",
+        },
+        scopes: key.scopes.clone(),
+        created: readable(key.created_at),
+        expires: key.expires_at.map(readable),
+        used: key.last_used.map(readable),
+    }
+}
+
+fn wish(
+    name: &str,
+    scopes: &str,
+    expires: Option<String>,
+    networks: Option<String>,
+) -> Result<KeyWish, FieldFault> {
+    let life = match expires {
+        None => LIFE,
+        Some(text) => parse_duration(&text).map_err(|_| fault("expires", "Write a time, as 90d."))?,
+    };
+    let networks = networks.unwrap_or_default();
+    let networks: Result<Vec<IpNet>, _> = networks.split_whitespace().map(str::parse).collect();
+    Ok(KeyWish {
+        name: name.to_owned(),
+        scopes: Scopes::parse(scopes)?,
+        networks: networks.map_err(|_| fault("networks", "Write networks, as 192.0.2.0/24."))?,
+        life,
+    })
+}
+
+fn fault(field: &'static str, message: &'static str) -> FieldFault {
+    FieldFault { field: field.into(), message: message.into() }
+}
+
+fn shown(made: &MadeKey) -> Value {
+    json!({ "token": made.token.expose(), "key": described(&made.kept) })
+}
+
+/// What may be shown of a token: never its digest.
+fn described(key: &ApiToken) -> Value {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    json!({
+        "id": key.id.to_string(),
+        "kind": key.kind.name(),
+        "name": key.name,
+        "user": key.user.to_string(),
+        "scopes": key.scopes.split_whitespace().collect::<Vec<_>>(),
+        "networks": key.networks.split_whitespace().collect::<Vec<_>>(),
+        "enabled": key.enabled,
+        "created_at": key.created_at.to_string(),
+        "expires_at": time(key.expires_at),
+        "last_used_at": time(key.last_used),
+        "replaced_by": key.replaced_by.map(|id| id.to_string()),
+    })
+}
