@@ -25,6 +25,7 @@ const NEEDS: &[Need] = &[
     Need { package: "python3-venv", found: || venv_works() },
     Need { package: "nodejs", found: || which("node").is_some() },
     Need { package: "npm", found: || which("npm").is_some() },
+    Need { package: "procps", found: || which("kill").is_some() },
     Need { package: "openssl", found: || which("openssl").is_some() },
 ];
 
