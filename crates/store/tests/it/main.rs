@@ -16,6 +16,7 @@ mod fixture;
 mod foreign;
 mod identities;
 mod limiter;
+mod lockout;
 mod revoke;
 mod server;
 mod sessions;
