@@ -211,9 +211,9 @@ impl Access {
     async fn newcomer(&self, provider: &Provider, claims: &Claims, origin: &Origin) -> Result<User, Refusal> {
         let email = claims.verified_email.as_deref().and_then(name::parse_email);
         if let Some(email) = &email
-            && self.store().user_by_login(email).await.map_err(unknowable)?.is_some()
+            && let Some(holder) = self.store().user_by_login(email).await.map_err(unknowable)?
         {
-            return Err(Refusal::new(Denial::LinkNeeded, "an account has the address already"));
+            return self.reclaim(provider, claims, holder, origin).await;
         }
         if !provider.settings.sign_up {
             return Err(Denial::SignUpClosed.into());
@@ -256,6 +256,25 @@ impl Access {
         Err(Refusal::new(Denial::Internal, "no name is free"))
     }
 
+    /// The address's owner, as the provider vouches, gets an account that somebody registered with it and that nobody
+    /// confirmed; whatever let that somebody in is gone. Only one that gives no more than registering does: any other
+    /// has a history that an address alone does not answer for.
+    async fn reclaim(
+        &self,
+        provider: &Provider,
+        claims: &Claims,
+        holder: User,
+        origin: &Origin,
+    ) -> Result<User, Refusal> {
+        let plain = holder.roles == self.default_roles() && holder.tenant.is_none();
+        if !plain || !holder.enabled || holder.email_verified_at.is_some() || !provider.settings.sign_up {
+            return Err(Refusal::new(Denial::LinkNeeded, "an account has the address already"));
+        }
+        let user = self.take_over(&holder, origin).await?;
+        self.attach(provider, claims, &user, origin).await?;
+        Ok(user)
+    }
+
     async fn link(
         &self,
         provider: &Provider,
@@ -264,13 +283,22 @@ impl Access {
         origin: &Origin,
     ) -> Result<(), Refusal> {
         let user = self.store().user(asking.user()).await.map_err(unknowable)?;
-        let user = user.ok_or(Denial::CredentialInvalid)?;
-        let identity = self.identity(provider, claims, &user);
-        let row = linked(&identity, &user, origin);
+        self.attach(provider, claims, &user.ok_or(Denial::CredentialInvalid)?, origin).await
+    }
+
+    async fn attach(
+        &self,
+        provider: &Provider,
+        claims: &Claims,
+        user: &User,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        let identity = self.identity(provider, claims, user);
+        let row = linked(&identity, user, origin);
         match self.store().link_identity(&identity, vec![row]).await {
             Ok(()) => {
                 let notice = Notice::IdentityLinked { provider: provider.settings.label.clone() };
-                self.notify(&user, notice, origin).await;
+                self.notify(user, notice, origin).await;
                 Ok(())
             }
             Err(StoreError::Taken { .. }) => {

@@ -3,11 +3,11 @@
 mod evil;
 mod logout;
 
-use palisade_access::{Access, Arrival, Arrived, Entered};
+use palisade_access::{Access, Arrival, Arrived, Entered, SignUp};
 use palisade_model::{Denial, Refusal};
 use serde_json::{Value, json};
 
-use crate::house::{House, LIGHT, origin, policy};
+use crate::house::{GOOD, House, LIGHT, origin, policy, secret};
 use evil::{Evil, Forged, Signed};
 
 const COMPANY: &str = "https://login.example.com";
@@ -29,7 +29,7 @@ pub(super) struct Away {
 impl Place {
     pub async fn new(more: &str) -> Self {
         let text = format!(
-            "{LIGHT}\n[identify.oidc.company]\nissuer = \"{COMPANY}\"\nclient_id = \"us\"\n{more}\n\
+            "{LIGHT}\n[identify.sign_up]\nopen = true\n[identify.oidc.company]\nissuer = \"{COMPANY}\"\nclient_id = \"us\"\n{more}\n\
              [identify.oidc.other]\nissuer = \"https://other.example.com\"\nclient_id = \"us\"\n"
         );
         let house = House::of(policy(&text, &[])).await;
@@ -251,7 +251,8 @@ async fn a_second_factor_of_the_provider_counts_only_where_the_policy_says_so() 
 #[tokio::test]
 async fn who_has_the_address_here_is_not_taken_over_and_a_disabled_user_stays_out() {
     let place = Place::new("").await;
-    let ada = place.house.user("ada", &["user"]).await;
+    // Made by an administrator, with rights that an address alone does not answer for.
+    let ada = place.house.user("ada", &["manager"]).await;
     let refusal = place.come_back(|f| f.claims["email"] = "Ada@Tracker.example".into()).await.unwrap_err();
     assert_eq!(refusal.denial, Denial::LinkNeeded);
     assert!(place.house.store.identities_of(ada).await.unwrap().is_empty());
@@ -262,4 +263,26 @@ async fn who_has_the_address_here_is_not_taken_over_and_a_disabled_user_stays_ou
     let refusal = place.come_back(|f| f.claims["sub"] = "bob".into()).await.unwrap_err();
     assert_eq!(refusal.denial, Denial::SignInFailed);
     assert_eq!(place.house.count("session.signed_in").await, 1);
+}
+
+// Account pre-hijacking: somebody registers with another's address, and waits for them to come.
+// proves: ID-6
+#[tokio::test]
+async fn the_owner_of_an_address_gets_the_account_that_a_squatter_made_with_it() {
+    let place = Place::new("").await;
+    let form =
+        SignUp { name: "squatter".into(), email: Some("ada@example.com".into()), password: secret(GOOD) };
+    place.access.sign_up(form, &origin()).await.unwrap();
+    let sign_in = async || place.access.sign_in("squatter", &secret(GOOD), &origin(), None).await;
+    let squatter = sign_in().await.unwrap().session().unwrap();
+    // An address that the provider has not verified changes nothing for anybody.
+    let other = session(place.come_back(|f| f.claims["email_verified"] = false.into()).await.unwrap());
+    assert_ne!(other.principal.user(), squatter.principal.user());
+    assert!(place.access.session(squatter.cookie.expose()).await.unwrap().is_some());
+
+    let owner = session(place.come_back(|f| f.claims["sub"] = "ada-2".into()).await.unwrap());
+    assert_eq!(owner.principal.user(), squatter.principal.user());
+    assert!(place.access.session(squatter.cookie.expose()).await.unwrap().is_none(), "the squatter is out");
+    assert_eq!(sign_in().await.unwrap_err().denial, Denial::SignInFailed, "and stays out");
+    assert!(place.access.session(owner.cookie.expose()).await.unwrap().is_some());
 }
