@@ -1,4 +1,4 @@
-//! The cookies of a session that the gate itself began.
+//! A session that the gate itself began.
 
 use http::HeaderValue;
 use palisade_access::NewSession;
@@ -22,3 +22,7 @@ pub(crate) fn cookies(gate: &Gate, session: &NewSession) -> Vec<HeaderValue> {
     let csrf = policy.csrf.cookie.as_deref().map(|name| line(name, &double_submit, ""));
     [Some(own), csrf].into_iter().flatten().filter_map(Result::ok).collect()
 }
+
+/// Response extension: its Referrer-Policy stays what it is, since the address held a token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quiet;

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod compose;
 pub mod demo;
+mod device;
 pub mod listener;
 mod locked;
 pub mod logging;

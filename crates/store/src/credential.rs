@@ -5,7 +5,6 @@ use palisade_model::{AuditEvent, Timestamp};
 
 use crate::db::Tx;
 use crate::feed::Subject;
-use crate::recover::NewPassword;
 use crate::sql::{statements, values};
 use crate::user::{MOST, enabled, look};
 use crate::value::first;
@@ -27,6 +26,17 @@ statements! {
                ) AS hashes ORDER BY number DESC LIMIT $2";
     HASHES = "SELECT id, password FROM users WHERE id > $1 AND password IS NOT NULL ORDER BY id LIMIT $2";
     SET_ENABLED = "UPDATE users SET enabled = $2 WHERE id = $1 RETURNING 1";
+}
+
+/// A password to be.
+#[derive(Clone, Debug)]
+pub struct NewPassword {
+    /// Its hash.
+    pub hash: String,
+    /// When it is set.
+    pub at: Timestamp,
+    /// How many former ones are kept.
+    pub keep_history: usize,
 }
 
 /// Sets another password for whoever still has the one that was read, and ends what that one let in.

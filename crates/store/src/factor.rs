@@ -10,7 +10,7 @@ use crate::db::Tx;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first, without_nul};
-use crate::{Renewal, Session, Store, StoreError, pending, refresh, session, user};
+use crate::{Renewal, Session, Store, StoreError, held, pending, refresh, session, user};
 
 /// What second factors a user has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,8 +137,6 @@ statements! {
     COUNT = "SELECT (SELECT COUNT(*) FROM totp WHERE user_id = $1), \
              (SELECT COUNT(*) FROM passkeys WHERE user_id = $1), \
              (SELECT COUNT(*) FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL)";
-    ANY = "SELECT 1 FROM totp WHERE user_id = $1 \
-           UNION ALL SELECT 1 FROM passkeys WHERE user_id = $1";
     TOTP = "SELECT sealed, created_at, last_step FROM totp WHERE user_id = $1";
     ADD_TOTP = "INSERT INTO totp (user_id, sealed, last_step, created_at) VALUES ($1, $2, $3, $4) \
                 ON CONFLICT (user_id) DO NOTHING RETURNING 1";
@@ -160,11 +158,6 @@ statements! {
     FORGET_IDLE_CODES = "DELETE FROM recovery_codes WHERE user_id = $1 \
                          AND NOT EXISTS (SELECT 1 FROM totp WHERE user_id = $1) \
                          AND NOT EXISTS (SELECT 1 FROM passkeys WHERE user_id = $1)";
-}
-
-/// A row for each of a user's second factors.
-pub(crate) fn any(user: UserId) -> Query {
-    ANY.with(values![user])
 }
 
 fn read(row: &mut Row) -> Result<Passkey, StoreError> {
@@ -189,7 +182,7 @@ impl FactorChange {
                 vec![ADD_PASSKEY.with(values![p.id, user, name, p.credential, p.created_at, p.last_used])]
             }
             Self::RemovePasskey(id) => vec![REMOVE_PASSKEY.with(values![user, id])],
-            Self::RenewCodes => vec![any(user)],
+            Self::RenewCodes => vec![held::any(user)],
             Self::RemoveAll => vec![REMOVE_TOTP.with(values![user]), REMOVE_PASSKEYS.with(values![user])],
         }
     }

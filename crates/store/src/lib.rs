@@ -13,6 +13,7 @@ mod error;
 mod factor;
 mod feed;
 mod foreign;
+mod held;
 mod identity;
 mod kept;
 pub mod limiter;
@@ -39,6 +40,7 @@ use palisade_model::{Secret, World};
 
 pub use api_token::{ApiToken, TokenKind};
 pub use audit::{AuditQuery, AuditRow, ChainFault, ChainReport, FaultKind, Personal};
+pub use credential::NewPassword;
 pub use error::StoreError;
 pub use factor::{FactorChange, FactorPurpose, FactorTaken, FactorUse, Factors, Passkey, Totp};
 pub use feed::Subject;
@@ -49,7 +51,7 @@ pub use link::{Link, UNDO};
 pub use lockout::{Bucket, LockoutRule, Standing};
 pub use outbox::{Allowance, Mail, Outlook};
 pub use pending::Pending;
-pub use recover::NewPassword;
+
 pub use refresh::{RefreshToken, Rotation};
 pub use revoke::{Reach, Revoked};
 pub use session::{FoundSession, Renewal, Session, SessionKind};
@@ -140,6 +142,7 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         outbox::STATEMENTS,
         pending::STATEMENTS,
         factor::STATEMENTS,
+        held::STATEMENTS,
         api_token::STATEMENTS,
         lockout::STATEMENTS,
         recover::STATEMENTS,

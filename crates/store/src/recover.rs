@@ -3,11 +3,12 @@
 use palisade_model::id::{SessionId, UserId};
 use palisade_model::{AuditEvent, Timestamp};
 
+use crate::credential::{self, NewPassword};
 use crate::db::Tx;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
 use crate::value::first;
-use crate::{Link, Mail, Store, StoreError, User, credential, link, outbox, refresh, session, user};
+use crate::{Link, Mail, Store, StoreError, User, link, outbox, refresh, session, user};
 
 statements! {
     // Whatever lets somebody in besides the password.
@@ -20,17 +21,6 @@ statements! {
     DROP_HISTORY = "DELETE FROM password_history WHERE user_id = $1";
     TAKE_OVER = "UPDATE users SET password = NULL, password_at = NULL, email_verified_at = $2 \
                  WHERE id = $1 AND enabled = 1 AND email = $3 AND email_verified_at IS NULL RETURNING 1";
-}
-
-/// A password to be.
-#[derive(Clone, Debug)]
-pub struct NewPassword {
-    /// Its hash.
-    pub hash: String,
-    /// When it is set.
-    pub at: Timestamp,
-    /// How many former ones are kept.
-    pub keep_history: usize,
 }
 
 /// What a stranger may have fastened to an account whose address nobody had confirmed.

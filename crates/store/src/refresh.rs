@@ -9,7 +9,7 @@ use crate::db::Tx;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first};
-use crate::{Store, StoreError, User, factor, user};
+use crate::{Store, StoreError, User, held, user};
 
 /// A refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +189,7 @@ impl Store {
                 Box::pin(async move {
                     let family =
                         CREATE_FAMILY.with(values![token.family, token.user, token.strong, token.issued_at]);
-                    let queries = [user::look(token.user), factor::any(token.user), family, create(&token)];
+                    let queries = [user::look(token.user), held::any(token.user), family, create(&token)];
                     let [found, factors, _, _] = tx.all(queries).await?;
                     user::enabled(found)?;
                     if !token.strong && !factors.is_empty() {

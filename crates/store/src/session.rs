@@ -8,7 +8,7 @@ use crate::feed::Subject;
 use crate::identity::{self, Source};
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first, without_nul};
-use crate::{Store, StoreError, User, factor, user};
+use crate::{Store, StoreError, User, held, user};
 
 /// What a session was begun with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +151,7 @@ pub(crate) async fn renew(
     renewal: Renewal,
     now: Timestamp,
 ) -> Result<Session, StoreError> {
-    let [factors] = tx.all([factor::any(user)]).await?;
+    let [factors] = tx.all([held::any(user)]).await?;
     let strong = !factors.is_empty();
     let values = values![renewal.session, user, renewal.was, renewal.becomes, now, strong];
     let [renewed] = tx.all([RENEW.with(values)]).await?;
@@ -215,7 +215,7 @@ impl Store {
                     let [found, factors, _, _, over] = tx
                         .all([
                             user::look(s.user),
-                            factor::any(s.user),
+                            held::any(s.user),
                             END_EXPIRED_OF.with(values![s.user, s.created_at]),
                             create(&s),
                             END_OLDEST.with(values![s.user, s.id, place]),

@@ -277,7 +277,7 @@ impl Access {
         enabled: bool,
         origin: &Origin,
     ) -> Result<Option<KeyId>, Refusal> {
-        let mut token = self.drafted(new, digest)?;
+        let mut token = self.drafted(&new, digest)?;
         token.enabled = enabled;
         let row = done(Action::ApiKeyImported, token.id, None, origin).change("kind", (), token.kind.name());
         match self.store().create_api_token(&token, None, vec![row]).await {
@@ -297,7 +297,7 @@ impl Access {
             return Err(fault("kind", "A breakglass token is issued, with a reason."));
         }
         let token = opaque::make(new.kind, &*self.0.world.entropy).map_err(unrandom)?;
-        let kept = self.drafted(new, opaque::digest(token.expose()))?;
+        let kept = self.drafted(&new, opaque::digest(token.expose()))?;
         let row = row(&kept.id)
             .change("kind", (), kept.kind.name())
             .change("user", (), kept.user.to_string())
@@ -307,7 +307,7 @@ impl Access {
         Ok(MadeKey { token, kept })
     }
 
-    fn drafted(&self, new: NewKey, digest: [u8; 32]) -> Result<ApiToken, Refusal> {
+    fn drafted(&self, new: &NewKey, digest: [u8; 32]) -> Result<ApiToken, Refusal> {
         let name = new.name.trim();
         let well_formed =
             (1..=NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(char::is_control);

@@ -26,6 +26,7 @@ pub(crate) mod reset;
 pub(crate) mod run;
 pub(crate) mod second;
 pub(crate) mod session;
+pub(crate) mod sign_in;
 pub(crate) mod sign_up;
 pub(crate) mod tenure;
 pub(crate) mod token;

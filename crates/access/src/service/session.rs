@@ -7,7 +7,6 @@ use palisade_store::{Session, SessionKind, Source, StoreError, Subject, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::{Principal, Via};
-use crate::service::enter::{Entered, First};
 
 /// A session that has just begun.
 #[derive(Debug)]
@@ -32,23 +31,6 @@ pub(crate) struct Proof {
 }
 
 impl Access {
-    /// A new session for whoever has this password, or the question for their second factor. `former` is whom the
-    /// browser's cookie named before: that session ends, so that nobody who planted or knew it comes along (session
-    /// fixation).
-    ///
-    /// # Errors
-    /// `SignInFailed`, `HashingBusy`, and the store's failures.
-    pub async fn sign_in(
-        &self,
-        login: &str,
-        password: &Secret,
-        origin: &Origin,
-        former: Option<&Principal>,
-    ) -> Result<Entered, Refusal> {
-        let user = self.prove(login, password, origin).await?;
-        self.enter(&user, First::Password, origin, former).await
-    }
-
     /// Ends the session that a browser had before it got another.
     pub(crate) async fn leave(&self, former: Option<&Principal>, origin: &Origin) -> Result<(), Refusal> {
         if let Some(former) = former

@@ -18,8 +18,6 @@ use super::authorize;
 use crate::course::Course;
 use crate::gate::Gate;
 
-pub(crate) use query::Quiet;
-
 /// Finds the principal of a request, if it has one. With an answer, the request is at its end: a token in its address
 /// was exchanged for a cookie.
 ///

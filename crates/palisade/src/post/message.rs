@@ -11,7 +11,7 @@ use palisade_access::Letter;
 use palisade_model::id::MailId;
 use palisade_policy::Policy;
 
-use super::words::{self, Words};
+use super::words::{self, Words, one_line};
 
 #[derive(Template)]
 #[template(path = "mail/letter.html")]
@@ -78,11 +78,6 @@ fn body(text: String) -> Body {
         );
     }
     Body::new(text)
-}
-
-/// Without anything that could end a line.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

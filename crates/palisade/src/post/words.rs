@@ -3,9 +3,8 @@
 use palisade_access::{Letter, Matter, Notice};
 use palisade_policy::Policy;
 
-use super::message::one_line;
 use super::readable;
-use crate::service::identity::device;
+use crate::device;
 
 /// What a letter says.
 #[derive(Debug)]
@@ -168,4 +167,9 @@ fn noticed(notice: &Notice, name: &str, policy: &Policy) -> Words {
         facts: Vec::new(),
         end: end.to_owned(),
     }
+}
+
+/// Without anything that could end a line.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -132,7 +132,7 @@ on! { [memory sqlite postgres]
         };
         f.store.change_factors(ann.id, FactorChange::AddPasskey(passkey.clone()), None, None, vec![]).await.unwrap();
         assert!(!there(3).await, "another factor");
-        assert_eq!(f.store.passkeys(ann.id).await.unwrap(), [passkey.clone()]);
+        assert_eq!(f.store.passkeys(ann.id).await.unwrap(), std::slice::from_ref(&passkey));
         let twice = FactorChange::AddPasskey(passkey);
         assert_eq!(f.store.change_factors(ann.id, twice, None, None, vec![]).await, Err(StoreError::Gone));
         begin(4).await;

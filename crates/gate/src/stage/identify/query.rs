@@ -16,7 +16,7 @@ use palisade_store::{SessionKind, TokenKind};
 use percent_encoding::percent_decode_str;
 
 use super::shown;
-use crate::begun;
+use crate::begun::{self, Quiet};
 use crate::course::Course;
 use crate::gate::Gate;
 
@@ -162,7 +162,3 @@ fn onward(to: &Uri) -> Response<Body> {
     response.extensions_mut().insert(Quiet);
     response
 }
-
-/// Response extension: its Referrer-Policy stays what it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Quiet;

@@ -13,10 +13,10 @@ use palisade_policy::section::route::Route;
 
 use super::{cookies, cors, limit};
 use crate::OwnPage;
+use crate::begun::Quiet;
 use crate::caching;
 use crate::course::Course;
 use crate::gate::Gate;
-use crate::stage::identify::Quiet;
 use crate::stage::refuse::{RefusalPage, page_csp};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -15,7 +15,8 @@ use palisade_store::{Identity, Session};
 
 use super::intake::{Intake, Speech};
 use super::sessions::somebody;
-use super::{Answer, Desk, device, reply};
+use super::{Answer, Desk, reply};
+use crate::device;
 use crate::pages::{Account, Field, IdentityLine, SessionLine};
 
 /// The whole account.

@@ -7,7 +7,6 @@ mod account;
 mod address;
 mod confirm;
 mod cookies;
-pub(crate) mod device;
 mod forgot;
 mod intake;
 mod link;

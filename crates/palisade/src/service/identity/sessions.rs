@@ -11,7 +11,8 @@ use palisade_model::id::SessionId;
 use palisade_store::Session;
 use serde_json::{Value, json};
 
-use super::{Answer, Desk, device, reply};
+use super::{Answer, Desk, reply};
+use crate::device;
 
 /// Whoever the gate has let in as somebody.
 pub(super) fn somebody(permit: &Permit) -> Result<&Principal, Denial> {
