@@ -10,6 +10,7 @@ use palisade_model::audit::Origin;
 use palisade_store::{AuditQuery, AuditRow};
 
 use super::{FORM, HTML, encoded, open, post};
+use crate::support::browser::Browser;
 use crate::support::{Answer, Client, PASSWORD, Site, Upstream};
 
 const NEW: &str = "granite lantern oboe 58 B!";
@@ -402,4 +403,42 @@ async fn where_no_mail_is_sent_people_are_told_whom_to_ask() {
     site.assert_refused(&answer, 403, "identify.mail_off");
     assert!(!folder(&site).exists());
     assert_eq!(site.client().get("/readyz").await.json()["components"].get("mail"), None);
+}
+
+// proves: ID-4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_forgot_the_password_gets_in_again_in_chromium() {
+    let site = site().await;
+    member(&site, "eva", true).await;
+    let home = format!("http://{}", site.address);
+    let browser = Browser::start().await;
+    browser.open(&format!("{home}/auth/login")).await;
+    browser.press("a[href='/auth/forgot-password']").await;
+    browser.picture("mail-1-forgot").await;
+    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
+    browser.fill("login", "eva@example.com").await;
+    browser.press("button[type=submit]").await;
+    assert!(browser.text().await.contains("Look into your mail"), "{}", browser.text().await);
+    browser.picture("mail-2-sent").await;
+    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
+
+    let letter = arrived(&site, 1).await.remove(0);
+    let (_, html) = letter.split_once("Content-Type: text/html").unwrap();
+    let html = &html[html.find("<!doctype").unwrap()..html.find("</html>").unwrap() + 7];
+    let file = site.folder.path().join("letter.html");
+    std::fs::write(&file, html).unwrap();
+    browser.open(&format!("file://{}", file.display())).await;
+    browser.picture("mail-3-letter").await;
+    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
+
+    browser.open(&format!("{home}{}", link(&site, &letter))).await;
+    browser.picture("mail-4-reset").await;
+    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
+    browser.fill("password", NEW).await;
+    browser.press("button[type=submit]").await;
+    browser.open(&format!("{home}/account")).await;
+    assert!(browser.text().await.contains("eva@example.com"), "{}", browser.text().await);
+    browser.picture("mail-5-account").await;
+    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
+    browser.close().await;
 }
