@@ -148,6 +148,11 @@ pub(super) enum UserCommand {
         /// Name or e-mail
         user: String,
     },
+    /// Remove a user's lost second factors and sign them out everywhere
+    ResetFactors {
+        /// Name or e-mail
+        user: String,
+    },
     /// Print a one-time link with which a user sets a new password
     #[command(visible_alias = "reset-link")]
     Link {

@@ -97,6 +97,15 @@ async fn change(office: &Office, command: UserCommand, terminal: Terminal) -> Re
             ));
             Ok(())
         }
+        UserCommand::ResetFactors { user } => {
+            let user = find(store, &user).await?;
+            access.reset_factors(user.id, None, &origin).await.map_err(refusal_failure)?;
+            line(format_args!(
+                "{} has no second factor any more; every session and token of theirs has ended.",
+                visible(&user.name)
+            ));
+            Ok(())
+        }
         UserCommand::Link { user } => {
             let user = find(store, &user).await?;
             link(office, user.id, &user.name).await

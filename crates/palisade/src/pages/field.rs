@@ -34,7 +34,7 @@ impl<'a> Field<'a> {
     /// Name or e-mail, to sign in.
     #[must_use]
     pub const fn login() -> Self {
-        Self::new("login", "Name or e-mail", "text", "username")
+        Self::new("login", "Name or e-mail", "text", "username webauthn")
     }
 
     /// The password, to sign in.
@@ -47,6 +47,23 @@ impl<'a> Field<'a> {
     #[must_use]
     pub const fn current_password() -> Self {
         Self::new("old_password", "Current password", "password", "current-password")
+    }
+
+    /// A code of a second factor.
+    #[must_use]
+    pub const fn code(label: &'static str, hint: &'a str) -> Self {
+        let mut field = Self::new("code", label, "text", "one-time-code");
+        field.hint = hint;
+        field
+    }
+
+    /// What somebody calls a passkey.
+    #[must_use]
+    pub const fn passkey_name() -> Self {
+        let mut field = Self::new("name", "Name of the passkey", "text", "off");
+        field.hint = "So that you know it again, as: my telephone.";
+        field.value = "My device";
+        field
     }
 
     /// A password to be, with the rules for it.

@@ -63,6 +63,7 @@ impl<'a> Frame<'a> {
                 | "scopes"
                 | "expires"
                 | "token"
+                | "code"
         )
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Whatever a visitor typed reaches a page only through a template, and templates escape.
 
+mod factor;
 mod field;
 mod frame;
 mod token;
@@ -9,12 +10,16 @@ mod token;
 use askama::Template;
 use palisade_policy::section::identify::Provider;
 
+pub use factor::{Codes, Factors, PasskeyLine, Second, TotpSetup};
 pub use field::Field;
 pub use frame::Frame;
 pub use token::{Breakglass, Guest, KeyLine, Keys};
 
 /// The one style sheet; [`crate::service::assets`] serves it under its digest.
 pub const STYLESHEET: &str = include_str!("../../templates/palisade.css");
+
+/// The one script, for passkeys; served like the style sheet.
+pub const SCRIPT: &str = include_str!("../../templates/passkey.js");
 
 /// `/auth/login`.
 #[derive(Template)]
@@ -32,6 +37,10 @@ pub struct SignIn<'a> {
     pub sign_up: bool,
     /// Other sites to sign in at.
     pub providers: &'a [Provider],
+    /// Whether passkeys can be used here.
+    pub passkeys: bool,
+    /// The path of the script.
+    pub script: &'a str,
 }
 
 /// The way on from a page at which nobody has anything to do.
@@ -232,6 +241,8 @@ mod tests {
             next: NASTY,
             sign_up: true,
             providers: &[],
+            passkeys: false,
+            script: "/x.js",
         };
         assert_inert(&page.render().unwrap().replace("\"><label", "").replace("\"></", ""));
     }
@@ -246,6 +257,8 @@ mod tests {
             next: "/",
             sign_up: false,
             providers: &[],
+            passkeys: false,
+            script: "/x.js",
         }
         .render()
         .unwrap();

@@ -2,6 +2,7 @@
 
 use palisade_model::Denial;
 
+use super::factor::HALF_IN;
 use super::operation::{Gives, Operation};
 use super::shape::{Field, Named, Shape};
 
@@ -20,7 +21,7 @@ pub(super) const USER: Named = Named {
     ],
 };
 
-const TOKENS: Named = Named {
+pub(super) const TOKENS: Named = Named {
     name: "Tokens",
     doc: "Access and refresh token (RFC 6749 section 5.1).",
     fields: &[
@@ -32,7 +33,7 @@ const TOKENS: Named = Named {
     ],
 };
 
-const SESSION: Shape = Shape::Object(&[
+pub(super) const SESSION: Shape = Shape::Object(&[
     Field::new("csrf_token", Shape::Secret, "For the header of state-changing requests."),
     Field::new("user", Shape::Named(&USER), "Who is signed in."),
 ]);
@@ -57,8 +58,8 @@ const LOGIN: Operation = Operation::post("/api/v1/auth/login", TAG, "Signs in wi
     ])
     .gives(&[Gives::json(
         200,
-        "Tokens; or, with `session`, a cookie and the token against forged requests.",
-        Shape::Either(&[Shape::Named(&TOKENS), SESSION]),
+        "Tokens; with `session`, a cookie and the token against forged requests; or a ticket for the second step.",
+        Shape::Either(&[Shape::Named(&TOKENS), SESSION, Shape::Named(&HALF_IN)]),
     )])
     .refuses(&[Denial::SignInFailed, Denial::HashingBusy]);
 

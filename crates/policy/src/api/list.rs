@@ -1,13 +1,20 @@
 //! Every operation, matter by matter.
 
 use super::operation::Operation;
-use super::{account, admin, auth, keys, server};
+use super::{account, admin, auth, factor, keys, server};
 
 /// Every operation of the public API.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
-    [auth::OPERATIONS, account::OPERATIONS, keys::OPERATIONS, admin::OPERATIONS, server::OPERATIONS]
-        .into_iter()
-        .flatten()
+    [
+        auth::OPERATIONS,
+        factor::OPERATIONS,
+        account::OPERATIONS,
+        keys::OPERATIONS,
+        admin::OPERATIONS,
+        server::OPERATIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]

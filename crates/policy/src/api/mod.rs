@@ -9,6 +9,7 @@ mod account;
 mod admin;
 mod auth;
 mod document;
+mod factor;
 mod keys;
 mod list;
 mod operation;

@@ -1,4 +1,5 @@
-//! What Palisade's own pages need: one style sheet, named by its digest so that it can be kept for ever.
+//! What Palisade's own pages need: a style sheet and a script, named by their digests so that they can be kept for
+//! ever.
 
 use std::sync::LazyLock;
 
@@ -9,27 +10,41 @@ use palisade_gate::refused;
 use palisade_model::Denial;
 use palisade_model::digest::sha256;
 
-use crate::pages::STYLESHEET;
+use crate::pages::{SCRIPT, STYLESHEET};
 
-/// The path of the style sheet, with the first 64 bits of its SHA-256.
+/// The path of the style sheet.
 #[must_use]
 pub fn stylesheet() -> &'static str {
-    static PATH: LazyLock<String> = LazyLock::new(|| {
-        let digest = HEXLOWER.encode(&sha256(&[STYLESHEET.as_bytes()]));
-        format!("/.palisade/assets/palisade.{}.css", digest.get(..16).unwrap_or(&digest))
-    });
+    static PATH: LazyLock<String> = LazyLock::new(|| path("palisade", STYLESHEET, "css"));
     &PATH
+}
+
+/// The path of the script for passkeys.
+#[must_use]
+pub fn script() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| path("passkey", SCRIPT, "js"));
+    &PATH
+}
+
+/// A name with the first 64 bits of the contents' SHA-256.
+fn path(name: &str, contents: &str, kind: &str) -> String {
+    let digest = HEXLOWER.encode(&sha256(&[contents.as_bytes()]));
+    format!("/.palisade/assets/{name}.{}.{kind}", digest.get(..16).unwrap_or(&digest))
 }
 
 /// The asset at that path.
 #[must_use]
 pub fn answer(path: &str) -> Response<Body> {
-    if path != stylesheet() {
+    let (contents, kind) = if path == stylesheet() {
+        (STYLESHEET, "text/css; charset=utf-8")
+    } else if path == script() {
+        (SCRIPT, "text/javascript; charset=utf-8")
+    } else {
         return refused(Denial::RouteUnknown.into());
-    }
-    let mut response = Response::new(Body::from(STYLESHEET));
+    };
+    let mut response = Response::new(Body::from(contents));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     response
 }

@@ -7,18 +7,22 @@ mod account;
 mod address;
 mod confirm;
 mod cookies;
+mod factors;
 mod forgot;
 mod intake;
 mod link;
 mod next;
 mod opaque;
 mod oversee;
+mod passkey;
 mod provider;
 mod reply;
+mod second;
 mod sessions;
 mod sign_in;
 mod sign_out;
 mod sign_up;
+mod step_up;
 mod tokens;
 mod unlock;
 
@@ -52,6 +56,9 @@ pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
     Router::new()
         .route("/auth/login", get(sign_in::page).post(sign_in::submit))
         .route("/auth/register", get(sign_up::page).post(sign_up::submit))
+        .route("/auth/passkey", post(passkey::submit))
+        .route("/auth/second", get(second::page).post(second::submit))
+        .route("/auth/confirm", get(step_up::page).post(step_up::submit))
         .route("/auth/logout", post(sign_out::browser))
         .route("/auth/link/{token}", get(link::page).post(link::submit))
         .route("/auth/oidc/{name}", get(provider::start))
@@ -65,6 +72,14 @@ pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
         .route("/account/email", post(address::submit))
         .route("/account/email/{token}", get(address::page).post(address::confirm))
         .route("/account", get(account::page))
+        .route("/account/factors", get(factors::page))
+        .route("/account/factors/app", post(factors::offer_app))
+        .route("/account/factors/app/confirm", post(factors::add_app))
+        .route("/account/factors/app/remove", post(factors::remove_app))
+        .route("/account/factors/passkey", post(factors::add_passkey))
+        .route("/account/factors/passkey/challenge", post(factors::challenge))
+        .route("/account/factors/passkey/remove", post(factors::remove_passkey))
+        .route("/account/factors/codes", post(factors::renew_codes))
         .route("/account/password", post(account::change_password))
         .route("/account/sessions/end", post(account::end_sessions))
         .route("/api/v1/auth/login", post(sign_in::submit))
@@ -77,6 +92,12 @@ pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
         .route("/api/login", post(sign_in::submit))
         .route("/api/signup", post(sign_up::submit))
         .route("/api/forgot_password", post(forgot::submit))
+        .route("/api/v1/auth/second", post(second::submit))
+        .route("/api/v1/auth/second/challenge", post(second::challenge))
+        .route("/api/v1/auth/passkey", post(passkey::submit))
+        .route("/api/v1/auth/passkey/challenge", post(passkey::challenge))
+        .route("/api/v1/auth/confirm", post(step_up::submit))
+        .route("/api/v1/auth/confirm/challenge", post(step_up::challenge))
         .route("/api/v1/auth/refresh", post(tokens::refresh))
         .route("/api/v1/auth/logout", post(sign_out::program))
         .route("/api/v1/auth/me", get(sessions::me))

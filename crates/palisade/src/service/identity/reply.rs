@@ -132,9 +132,14 @@ pub(super) fn half_in(desk: &Desk, half: &HalfIn) -> Response<Body> {
 
 /// What a program is told whose session has just begun.
 pub(super) fn begun(desk: &Desk, new: &NewSession) -> Result<Response<Body>, Refusal> {
+    renewed(desk, new).map(signed_in)
+}
+
+/// What a program is told whose session goes on under another cookie.
+pub(super) fn renewed(desk: &Desk, new: &NewSession) -> Result<Response<Body>, Refusal> {
     let token = desk.access.csrf_token(&new.principal)?;
     let body = serde_json::json!({ "csrf_token": token, "user": person(&new.principal) });
-    Ok(signed_in(begin(desk, new, json(200, &body))))
+    Ok(begin(desk, new, json(200, &body)))
 }
 
 /// The answer, counted as a sign-in.

@@ -14,7 +14,7 @@ use palisade_gate::{Allowed, Exchange};
 use palisade_model::Refusal;
 
 use super::intake::{Intake, Speech};
-use super::{Answer, Desk, next, reply, tokens};
+use super::{Answer, Desk, assets, next, reply, tokens};
 use crate::pages::{Field, SignIn};
 
 /// What the form starts from, or comes back with.
@@ -95,6 +95,11 @@ pub(super) async fn submit(
     }
 }
 
+/// The form again, for whoever came by a passkey that was not believed.
+pub(super) fn again(desk: &Desk, next: &str, refusal: &Refusal) -> Result<Response<Body>, Refusal> {
+    form(desk, &Filled { next, refusal: Some(refusal), ..Filled::default() })
+}
+
 fn form(desk: &Desk, filled: &Filled<'_>) -> Result<Response<Body>, Refusal> {
     let nonce = reply::nonce(desk)?;
     let page = SignIn {
@@ -104,6 +109,8 @@ fn form(desk: &Desk, filled: &Filled<'_>) -> Result<Response<Body>, Refusal> {
         next: filled.next,
         sign_up: desk.policy.identify.sign_up,
         providers: &desk.policy.identify.providers,
+        passkeys: desk.access.passkeys_possible(),
+        script: assets::script(),
     };
     reply::page(&page, &nonce, filled.refusal)
 }

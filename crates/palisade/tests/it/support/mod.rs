@@ -62,7 +62,24 @@ impl Site {
         Self::launch_in(tempfile::tempdir().unwrap(), world, Environment::default(), policy, metrics).await
     }
 
+    /// The same under a host name, as passkeys need one.
+    pub async fn start_named(host: &str, policy: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::launch_as(Some(host), folder, World::real(), Environment::default(), policy, "off").await
+    }
+
     async fn launch_in(
+        folder: TempDir,
+        world: World,
+        environment: Environment,
+        policy: &str,
+        metrics: &str,
+    ) -> Self {
+        Self::launch_as(None, folder, world, environment, policy, metrics).await
+    }
+
+    async fn launch_as(
+        host: Option<&str>,
         folder: TempDir,
         world: World,
         environment: Environment,
@@ -71,7 +88,11 @@ impl Site {
     ) -> Self {
         let listener = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
-        let text = policy_text(address, folder.path(), metrics, policy);
+        let mut text = policy_text(address, folder.path(), metrics, policy);
+        if let Some(host) = host {
+            let named = format!("base_url = \"http://{host}:{}\"", address.port());
+            text = text.replace(&format!("base_url = \"http://{address}\""), &named);
+        }
         let checked = Policy::from_toml("palisade.toml", &text, &environment)
             .unwrap_or_else(|diagnostics| panic!("{}", diagnostics.render(false)));
         let world = World { environment: Arc::new(environment.clone()), ..world };

@@ -49,6 +49,11 @@ const ROWS: &[Own] = &[
     Own(POST, "/auth/login", Identity, Public, Origin, SignIn),
     Own(GET, "/auth/register", Identity, Public, Origin, Usual),
     Own(POST, "/auth/register", Identity, Public, Origin, SignIn),
+    Own(POST, "/auth/passkey", Identity, Public, Origin, SignIn),
+    Own(GET, "/auth/second", Identity, Public, Origin, Usual),
+    Own(POST, "/auth/second", Identity, Public, Origin, SignIn),
+    Own(GET, "/auth/confirm", Identity, SignedIn, Token, Usual),
+    Own(POST, "/auth/confirm", Identity, SignedIn, Token, SignIn),
     Own(POST, "/auth/logout", Identity, SignedIn, Token, Usual),
     Own(&["GET", "POST"], "/auth/link/{token}", Identity, Public, Origin, Usual),
     Own(GET, "/auth/oidc/{name}", Identity, Public, Origin, Usual),
@@ -75,10 +80,24 @@ const ROWS: &[Own] = &[
     Own(POST, "/api/signup", Identity, Public, Origin, SignIn),
     Own(POST, "/api/forgot_password", Identity, Public, Origin, SignIn),
     Own(GET, "/account", Identity, SignedIn, Token, Usual),
+    Own(GET, "/account/factors", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/factors/app", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/factors/app/confirm", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/factors/app/remove", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/factors/passkey", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/factors/passkey/challenge", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/factors/passkey/remove", Identity, SignedIn, Token, Usual),
+    Own(POST, "/account/factors/codes", Identity, SignedIn, Token, Usual),
     Own(POST, "/account/password", Identity, SignedIn, Token, SignIn),
     Own(POST, "/account/sessions/end", Identity, SignedIn, Token, Usual),
     Own(POST, "/api/v1/auth/login", Identity, Public, Origin, SignIn),
     Own(POST, "/api/v1/auth/register", Identity, Public, Origin, SignIn),
+    Own(POST, "/api/v1/auth/second", Identity, Public, Origin, SignIn),
+    Own(POST, "/api/v1/auth/second/challenge", Identity, Public, Origin, Usual),
+    Own(POST, "/api/v1/auth/passkey", Identity, Public, Origin, SignIn),
+    Own(POST, "/api/v1/auth/passkey/challenge", Identity, Public, Origin, Usual),
+    Own(POST, "/api/v1/auth/confirm", Identity, SignedIn, Token, SignIn),
+    Own(POST, "/api/v1/auth/confirm/challenge", Identity, SignedIn, Token, Usual),
     Own(POST, "/api/v1/auth/refresh", Identity, Public, Origin, Usual),
     Own(POST, "/api/v1/auth/logout", Identity, SignedIn, Token, Usual),
     Own(GET, "/api/v1/auth/me", Identity, SignedIn, Token, Usual),
@@ -112,8 +131,25 @@ const ROWS: &[Own] = &[
 ];
 
 /// What is open to whoever still has to set up a second factor (ID-17): the way in, the way out, and no more.
-const ENROLS: &[&str] =
-    &["/auth/login", "/auth/logout", "/api/v1/auth/logout", "/api/v1/auth/me", "/api/v1/auth/csrf"];
+const ENROLS: &[&str] = &[
+    "/auth/login",
+    "/auth/logout",
+    "/auth/passkey",
+    "/auth/second",
+    "/auth/confirm",
+    "/account/factors",
+    "/account/factors/app",
+    "/account/factors/app/confirm",
+    "/account/factors/passkey",
+    "/account/factors/passkey/challenge",
+    "/api/v1/auth/logout",
+    "/api/v1/auth/me",
+    "/api/v1/auth/csrf",
+    "/api/v1/auth/confirm",
+    "/api/v1/auth/confirm/challenge",
+    "/api/v1/auth/second",
+    "/api/v1/auth/passkey",
+];
 
 /// Old paths of the seeds, and where they lead now (EDGE-8).
 const FORMER: &[(&str, &str)] = &[

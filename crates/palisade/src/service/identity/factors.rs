@@ -1,0 +1,281 @@
+//! `/account/factors`: one's second factors, seen, set up and given up (ID-17).
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response, Uri};
+use data_encoding::BASE64URL_NOPAD;
+use fast_qr::QRBuilder;
+use fast_qr::convert::Builder as _;
+use fast_qr::convert::svg::SvgBuilder;
+use palisade_access::{Changed, Principal, TotpOffer};
+use palisade_gate::{Allowed, Exchange};
+use palisade_model::{Denial, FieldFault, Refusal, Secret, Timestamp};
+use palisade_store::Passkey;
+use serde_json::json;
+
+use super::account::readable;
+use super::intake::{Intake, Speech};
+use super::sessions::somebody;
+use super::{Answer, Desk, assets, passkey, reply};
+use crate::pages::{Codes, Factors, Field, PasskeyLine, TotpSetup};
+
+/// Everything that there is.
+pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
+    let notice = match reply::query(&uri, "done").as_deref() {
+        Some("added") => Some("It was added. All your other sessions were ended."),
+        Some("removed") => Some("It was removed. All your other sessions were ended."),
+        _ => None,
+    };
+    Ok(overview(&desk, somebody(&permit)?, notice, None).await?)
+}
+
+/// A secret for an application.
+pub(super) async fn offer_app(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let mut intake = read(&desk, request).await?;
+    intake.finish()?;
+    let offer = match desk.access.offer_totp(principal).await {
+        Ok(offer) => offer,
+        Err(refusal) => return refused(&desk, principal, intake.speech, refusal).await,
+    };
+    if intake.speech == Speech::Json {
+        let TotpOffer { ceremony, secret, uri } = &offer;
+        let body = json!({ "ceremony": ceremony.expose(), "secret": secret.expose(), "uri": uri.expose() });
+        return Ok(reply::json(200, &body));
+    }
+    Ok(setup(&desk, principal, &offer, None)?)
+}
+
+/// The first code of an application.
+pub(super) async fn add_app(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let mut intake = read(&desk, request).await?;
+    let ceremony = intake.required("ceremony", "Send the name of the offer.");
+    let code = intake.required("code", "Write the code that the app shows.");
+    let outcome = match intake.finish() {
+        Ok(()) => desk.access.add_totp(principal, &ceremony, &code, &exchange.origin()).await,
+        Err(refusal) => Err(refusal),
+    };
+    match outcome {
+        Err(refusal) if intake.speech == Speech::Form && of_field(&refusal, "code") => {
+            let offer = desk.access.offered_totp(principal, &ceremony).await?;
+            Ok(setup(&desk, principal, &offer, Some(&refusal))?)
+        }
+        outcome => changed(&desk, principal, intake.speech, outcome, "added").await,
+    }
+}
+
+/// Gives the application up.
+pub(super) async fn remove_app(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let mut intake = read(&desk, request).await?;
+    intake.finish()?;
+    let outcome = desk.access.remove_totp(principal, &exchange.origin()).await;
+    changed(&desk, principal, intake.speech, outcome, "removed").await
+}
+
+/// A challenge for a new passkey.
+pub(super) async fn challenge(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    request: Request<Body>,
+) -> Answer {
+    read(&desk, request).await?.finish()?;
+    Ok(passkey::challenged(&desk.access.new_passkey_challenge(somebody(&permit)?).await?))
+}
+
+/// A new passkey.
+pub(super) async fn add_passkey(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let mut intake = read(&desk, request).await?;
+    let name = intake.required("name", "Write a name for the passkey.");
+    let ceremony = intake.required("ceremony", "Send the name of the challenge.");
+    let credential = intake.required("credential", "Send the passkey, as JSON in a string.");
+    let outcome = match intake.finish() {
+        Ok(()) => {
+            let (name, origin) = (name.expose(), exchange.origin());
+            desk.access.add_passkey(principal, name, &ceremony, &credential, &origin).await
+        }
+        Err(refusal) => Err(refusal),
+    };
+    changed(&desk, principal, intake.speech, outcome, "added").await
+}
+
+/// Gives a passkey up.
+pub(super) async fn remove_passkey(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let mut intake = read(&desk, request).await?;
+    let which = intake.required("passkey", "Name a passkey.");
+    intake.finish()?;
+    let outcome = match BASE64URL_NOPAD.decode(which.expose().as_bytes()) {
+        Ok(id) => desk.access.remove_passkey(principal, &id, &exchange.origin()).await,
+        Err(_) => Err(Refusal::fields(vec![FieldFault {
+            field: "passkey".into(),
+            message: "Name a passkey.".into(),
+        }])),
+    };
+    changed(&desk, principal, intake.speech, outcome, "removed").await
+}
+
+/// New recovery codes.
+pub(super) async fn renew_codes(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let mut intake = read(&desk, request).await?;
+    intake.finish()?;
+    let outcome = desk.access.renew_recovery_codes(principal, &exchange.origin()).await;
+    changed(&desk, principal, intake.speech, outcome, "added").await
+}
+
+async fn read(desk: &Desk, request: Request<Body>) -> Result<Intake, Refusal> {
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    intake.skip(&desk.policy.csrf.field);
+    Ok(intake)
+}
+
+fn of_field(refusal: &Refusal, field: &str) -> bool {
+    refusal.denial == Denial::InvalidInput && refusal.fields.iter().all(|fault| fault.field == field)
+}
+
+/// The answer to a change: the codes if there are new ones, or the page again.
+async fn changed(
+    desk: &Desk,
+    principal: &Principal,
+    speech: Speech,
+    outcome: Result<Changed, Refusal>,
+    done: &'static str,
+) -> Answer {
+    let changed = match outcome {
+        Ok(changed) => changed,
+        Err(refusal) => return refused(desk, principal, speech, refusal).await,
+    };
+    let codes: Option<Vec<&str>> =
+        changed.codes.as_ref().map(|codes| codes.iter().map(Secret::expose).collect());
+    let response = match (speech, codes) {
+        (Speech::Json, codes) => {
+            let token = desk.access.csrf_token(&changed.session.principal)?;
+            reply::json(200, &json!({ "csrf_token": token, "recovery_codes": codes }))
+        }
+        (Speech::Form, Some(codes)) => codes_page(desk, &codes)?,
+        (Speech::Form, None) => reply::see_other(&format!("/account/factors?done={done}")),
+    };
+    Ok(reply::begin(desk, &changed.session, response))
+}
+
+/// A no: on the page where somebody can put it right there.
+async fn refused(desk: &Desk, principal: &Principal, speech: Speech, refusal: Refusal) -> Answer {
+    match (speech, refusal.denial) {
+        (Speech::Form, Denial::InvalidInput) => Ok(overview(desk, principal, None, Some(&refusal)).await?),
+        _ => Err(refusal.into()),
+    }
+}
+
+async fn overview(
+    desk: &Desk,
+    principal: &Principal,
+    notice: Option<&'static str>,
+    refusal: Option<&Refusal>,
+) -> Result<Response<Body>, Refusal> {
+    let held = desk.access.held_factors(principal).await?;
+    let keys: Vec<PasskeyLine> = held.passkeys.iter().map(line).collect();
+    let nonce = reply::nonce(desk)?;
+    let csrf_token = desk.access.csrf_token(principal)?;
+    let page = Factors {
+        frame: reply::troubled(desk.frame(&nonce), refusal).with_notice(notice),
+        fresh: desk.access.fresh(principal).is_ok(),
+        needed: principal.factor_missing(),
+        possible: desk.access.passkeys_possible(),
+        totp: held.totp.map(both),
+        keys: &keys,
+        left: held.recovery_codes,
+        name: Field::passkey_name(),
+        script: assets::script(),
+        csrf_field: &desk.policy.csrf.field,
+        csrf_token: &csrf_token,
+    };
+    reply::page(&page, &nonce, refusal)
+}
+
+fn line(passkey: &Passkey) -> PasskeyLine {
+    let (created_at, created) = both(passkey.created_at);
+    PasskeyLine {
+        id: BASE64URL_NOPAD.encode(&passkey.id),
+        name: passkey.name.clone(),
+        created_at,
+        created,
+        used: passkey.last_used.map(both),
+    }
+}
+
+/// A time for machines and for people.
+fn both(at: Timestamp) -> (String, String) {
+    (at.to_string(), readable(at))
+}
+
+fn setup(
+    desk: &Desk,
+    principal: &Principal,
+    offer: &TotpOffer,
+    refusal: Option<&Refusal>,
+) -> Result<Response<Body>, Refusal> {
+    let broken = |_| Refusal::new(Denial::Internal, "a QR code could not be drawn");
+    let qr = QRBuilder::new(offer.uri.expose()).build().map_err(broken)?;
+    let qr = SvgBuilder::default().margin(2).to_str(&qr);
+    let nonce = reply::nonce(desk)?;
+    let csrf_token = desk.access.csrf_token(principal)?;
+    let page = TotpSetup {
+        frame: reply::troubled(desk.frame(&nonce), refusal),
+        qr: &qr,
+        secret: offer.secret.expose(),
+        ceremony: offer.ceremony.expose(),
+        code: Field::code("Code", "The six digits that the app shows now."),
+        csrf_field: &desk.policy.csrf.field,
+        csrf_token: &csrf_token,
+    };
+    reply::page(&page, &nonce, refusal)
+}
+
+fn codes_page(desk: &Desk, codes: &[&str]) -> Result<Response<Body>, Refusal> {
+    let nonce = reply::nonce(desk)?;
+    let app = &desk.policy.app.name;
+    let file = format!("Recovery codes for {app}. Each works once.\n\n{}\n", codes.join("\n"));
+    let page = Codes {
+        frame: desk.frame(&nonce),
+        done: "Done. All your other sessions were ended.",
+        codes,
+        file: &file,
+    };
+    reply::page(&page, &nonce, None)
+}
