@@ -199,7 +199,8 @@ async fn of_many_who_bring_the_same_answer_one_gets_in() {
 // proves: ID-6
 #[tokio::test]
 async fn a_discovery_document_that_cannot_be_is_not_used_and_not_asked_for_without_end() {
-    let lies: [(&str, fn(&mut Value)); 5] = [
+    type Bend = fn(&mut Value);
+    let lies: [(&str, Bend); 5] = [
         ("unexpected issuer", |d| d["issuer"] = "https://evil.example.com".into()),
         ("not https", |d| d["token_endpoint"] = "http://login.example.com/token".into()),
         ("not https", |d| d["jwks_uri"] = "http://169.254.169.254/latest".into()),

@@ -15,6 +15,7 @@ impl World {
         let new = NewUser {
             name: name.to_owned(),
             email: Some(email.to_owned()),
+            email_verified: true,
             roles: Some(vec!["user".to_owned()]),
             password: Some(Secret::new(PASSWORD)),
             ..NewUser::default()
