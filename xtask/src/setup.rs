@@ -39,6 +39,8 @@ pub struct Tools {
     pub hashes: PathBuf,
     /// The interpreter folder with the mail server.
     pub mail: PathBuf,
+    /// The interpreter folder with the judges of the API's description.
+    pub openapi: PathBuf,
     /// The Express application with its packages.
     pub express: PathBuf,
     /// The OpenID provider's packages.
@@ -53,6 +55,7 @@ pub fn install() -> Result<Tools> {
         venv: python("flask", "tests/upstreams/flask")?,
         hashes: python("hashes", "tests/hashes")?,
         mail: python("mail", "tests/mail")?,
+        openapi: python("openapi", "tests/openapi")?,
         express: node("express")?,
         oidc: node("oidc")?,
     })

@@ -31,6 +31,7 @@ pub fn all(arguments: &[String]) -> Result<()> {
             .env("PALISADE_TEST_FLASK", &tools.venv)
             .env("PALISADE_TEST_HASHES", &tools.hashes)
             .env("PALISADE_TEST_MAIL", &tools.mail)
+            .env("PALISADE_TEST_OPENAPI", &tools.openapi)
             .env("PALISADE_TEST_EXPRESS", &tools.express)
             .env("PALISADE_TEST_OIDC", &tools.oidc);
     }

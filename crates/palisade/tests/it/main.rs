@@ -17,6 +17,7 @@ mod identify;
 mod import;
 mod lifecycle;
 mod oidc;
+mod openapi;
 mod passkeys;
 mod post;
 mod proxy;
