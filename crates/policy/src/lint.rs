@@ -8,6 +8,7 @@ mod origins;
 mod production;
 mod providers;
 mod secrets;
+mod tokens;
 
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::read::Places;
@@ -27,6 +28,7 @@ pub(crate) fn check(policy: &Policy, places: &Places, known: &[Diagnostic]) -> V
     let mut lint = Lint { policy, places, found: Vec::new() };
     production::check(&mut lint);
     secrets::check(&mut lint);
+    tokens::check(&mut lint);
     origins::check(&mut lint);
     providers::check(&mut lint);
     meaning::check(&mut lint);

@@ -4,6 +4,7 @@ mod attempts;
 mod json;
 mod lockout;
 mod mail;
+mod opaque;
 mod oversee;
 mod pages;
 mod rotate;

@@ -44,6 +44,7 @@ fn the_example_is_sound_with_every_key_in_force() {
         ("OLD_SECRET_KEY", "fedcba9876543210fedcba9876543210"),
         ("OLD_JWT_SECRET_KEY", "3210fedcba9876543210fedcba987654"),
         ("JWT_SECRET_KEY", "abcdef0123456789abcdef0123456789"),
+        ("ADMIN_TOKEN", "a shared token of more than 32 characters"),
         ("SMTP_PASSWORD", "0123456789"),
         ("AUTH_USERS", "ada:$2b$12$abcdefghijklmnopqrstuv"),
         ("GOOGLE_CLIENT_SECRET", "0123456789abcdef"),

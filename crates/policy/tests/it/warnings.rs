@@ -156,3 +156,27 @@ fn programs_get_each_finding_with_its_place() {
         (&"PALISADE_EDGE__LISTEN".into(), &serde_json::Value::Null)
     );
 }
+
+// proves: ID-12, ID-14, POL-10
+#[test]
+fn tokens_that_are_shared_or_stand_in_addresses_are_told() {
+    let with = |token: &'static str, text: &str| {
+        let environment: Environment = [("ADMIN_TOKEN", token)].into_iter().collect();
+        warnings(text, &environment)
+    };
+    let shared = "[identify.admin_tokens]\nlegacy = \"env:ADMIN_TOKEN\"\n";
+    assert_eq!(with("short", shared), [Code::TokenShared]);
+    // The environment alone lets nobody in.
+    assert_eq!(with("short", ""), []);
+    let query = "[identify.guests]\nopen = true\ndangerous_query = [\"user_token\"]\n";
+    assert_eq!(warnings(query, &Environment::default()), [Code::TokenInAddress]);
+
+    let mut environment: Vec<(String, String)> =
+        secrets().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    environment.push(("ADMIN_TOKEN".into(), "not-thirty-two-characters".into()));
+    let environment: Environment = environment.into_iter().collect();
+    let found = Policy::from_toml("palisade.toml", &format!("{PRODUCTION}\n{shared}"), &environment);
+    let codes: Vec<Code> =
+        found.err().map(|all| all.iter().map(|one| one.code).collect()).unwrap_or_default();
+    assert!(codes.contains(&Code::SecretShort), "{codes:?}");
+}

@@ -21,7 +21,7 @@ const IMPORTED: Setting<bool> = Setting::new(
 );
 const QUERY: Setting<Vec<String>> = Setting::new(
     "identify.admin_tokens.dangerous_query",
-    "[]",
+    "",
     "Query parameters that may carry an administrator's or a breakglass token. It is exchanged at once for a cookie and a clean address; yet it was in the address bar.",
 )
 .such_as("admin_token");

@@ -14,7 +14,7 @@ const OPEN: Setting<bool> = Setting::new(
 const ROLES: Setting<Vec<String>> =
     Setting::optional("identify.guests.roles", "The roles of somebody with a user token.")
         .else_by("`guest`, if there is such a role")
-        .such_as("guest");
+        .such_as("user");
 const LIFE: Setting<Duration> =
     Setting::new("identify.guests.life", "365d", "How long a user token counts.").between("1h", "3650d");
 const FIELD: Setting<String> = Setting::optional(
@@ -24,7 +24,7 @@ const FIELD: Setting<String> = Setting::optional(
 .such_as("user_token");
 const QUERY: Setting<Vec<String>> = Setting::new(
     "identify.guests.dangerous_query",
-    "[]",
+    "",
     "Query parameters that may carry a user token, as in /vault?user_token=... It is exchanged at once for a cookie and a clean address; yet it was in the address bar.",
 )
 .such_as("user_token");

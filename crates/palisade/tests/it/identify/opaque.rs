@@ -1,0 +1,163 @@
+//! API keys, visitors' tokens and breakglass, through the whole program.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use palisade_model::audit::Origin;
+use serde_json::json;
+
+use super::{HTML, post};
+use crate::support::{Answer, Client, Site, Upstream};
+
+async fn send(client: &mut Client, method: Method, path: &str, own: &str, body: &str) -> Answer {
+    let token = client.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap_or("").to_owned();
+    let headers = [("content-type", "application/json"), ("origin", own), ("x-csrf-token", token.as_str())];
+    client.send(method, path, &headers, body).await
+}
+
+fn policy(upstream: &Upstream, more: &str) -> String {
+    format!(
+        "[identify.guests]\nopen = true\ndangerous_query = [\"user_token\"]\n{more}\n\
+         [shield.limits]\nlogin = \"1000/minute\"\ndefault = \"10000/minute\"\n\
+         [[route]]\npath = \"/{{*rest}}\"\nto = \"upstream:app\"\nallow = {{ read = \"signed-in\", write = \"signed-in\" }}\n\
+         csrf = \"origin\"\n\n[upstream.app]\nurl = \"http://{}\"\n",
+        upstream.address
+    )
+}
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+// proves: ID-16, CSRF-4
+#[tokio::test]
+async fn a_user_makes_a_key_that_a_program_uses_until_it_is_ended() {
+    let upstream = Upstream::plain().await;
+    let site = Site::start(&policy(&upstream, "")).await;
+    let own = format!("http://{}", site.address);
+    let mut ann = site.signed_in("ann", "user").await;
+    let wish = json!({ "name": "report", "scopes": "read:/orders", "expires": "30d" }).to_string();
+    let made = send(&mut ann, Method::POST, "/api/v1/auth/keys", &own, &wish).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    assert_eq!(made.header("cache-control"), Some("no-store"));
+    let (token, id) = (
+        made.json()["token"].as_str().unwrap().to_owned(),
+        made.json()["key"]["id"].as_str().unwrap().to_owned(),
+    );
+    let header = bearer(&token);
+    let auth = [("authorization", header.as_str())];
+    let mut program = site.client();
+    assert_eq!(program.send(Method::GET, "/orders/7", &auth, "").await.status, StatusCode::OK);
+    site.assert_refused(&program.send(Method::POST, "/orders/7", &auth, "").await, 403, "authorize.scope");
+    site.assert_refused(&program.send(Method::GET, "/other", &auth, "").await, 403, "authorize.scope");
+    // A key makes no key.
+    let headers = [("content-type", "application/json"), ("authorization", header.as_str())];
+    let again = program.send(Method::POST, "/api/v1/auth/keys", &headers, &wish).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN);
+    let list = ann.get("/api/v1/auth/keys").await;
+    assert!(list.text().contains(&id) && !list.text().contains(&token[8..]), "{}", list.text());
+    // Somebody else's reads like one that is not there.
+    let mut eve = site.signed_in("eve", "user").await;
+    let path = format!("/api/v1/auth/keys/{id}");
+    assert_eq!(send(&mut eve, Method::DELETE, &path, &own, "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(send(&mut ann, Method::DELETE, &path, &own, "").await.status, StatusCode::NO_CONTENT);
+    let after = program.send(Method::GET, "/orders/7", &auth, "").await;
+    site.assert_refused(&after, 401, "identify.credential");
+    let page = ann.send(Method::GET, "/account/keys", &[HTML], "").await;
+    assert!(page.text().contains("You have none."), "{}", page.text());
+}
+
+// proves: ID-14, AUD-5
+#[tokio::test]
+async fn a_visitor_comes_back_by_their_link_and_the_token_is_written_nowhere() {
+    let upstream = Upstream::plain().await;
+    let site = Site::start(&policy(&upstream, "")).await;
+    let mut visitor = site.client();
+    let page = visitor.send(Method::GET, "/register", &[HTML], "").await;
+    assert_eq!(page.status, StatusCode::OK);
+    let given = post(&site, &mut visitor, "/register", &[]).await;
+    assert_eq!((given.status, given.header("cache-control")), (StatusCode::OK, Some("no-store")));
+    let at = given.text().find("pal_usr_").unwrap();
+    let token = given.text()[at..at + 57].to_owned();
+    assert!(given.text().contains(&format!("/account?user_token={token}")), "{}", given.text());
+
+    let mut back = site.client();
+    let onward = back.send(Method::GET, &format!("/account?user_token={token}"), &[HTML], "").await;
+    assert_eq!((onward.status, onward.header("location")), (StatusCode::SEE_OTHER, Some("/account")));
+    assert_eq!(onward.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(back.send(Method::GET, "/account", &[HTML], "").await.status, StatusCode::OK);
+    assert_eq!(back.get("/anything").await.status, StatusCode::OK);
+
+    let folder = site.folder.path().to_owned();
+    site.running.shutdown().await;
+    let mut searched = 0;
+    let mut open = vec![folder];
+    while let Some(path) = open.pop() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            let secret = &token.as_bytes()[8..];
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{}", path.display());
+            searched += 1;
+        }
+    }
+    assert!(searched > 1, "nothing was searched");
+}
+
+// proves: ID-13, OBS-1
+#[tokio::test]
+async fn of_two_hundred_at_once_one_breaks_the_glass_and_the_end_is_reported() {
+    let upstream = Upstream::plain().await;
+    let site = Site::start(&policy(&upstream, "")).await;
+    let own = format!("http://{}", site.address);
+    let wait = Duration::from_secs(600);
+    let made =
+        site.running.access.issue_breakglass("the provider is down", wait, &Origin::default()).await.unwrap();
+    let token = made.token.expose().to_owned();
+    let tries = (0..200).map(|_| {
+        let (mut client, token) = (site.client(), token.clone());
+        tokio::spawn(async move {
+            let headers = [("x-admin-token", token.as_str())];
+            let answer = client.send(Method::GET, "/emergency", &headers, "").await;
+            (answer.status, client)
+        })
+    });
+    let tries: Vec<_> = tries.collect();
+    let mut inside = Vec::new();
+    for each in tries {
+        match each.await.unwrap() {
+            (StatusCode::OK, client) => inside.push(client),
+            (status, _) => assert_eq!(status, StatusCode::UNAUTHORIZED),
+        }
+    }
+    assert_eq!(inside.len(), 1, "the token was used more than once");
+    let client = &mut inside[0];
+    let account = client.send(Method::GET, "/account", &[HTML], "").await;
+    assert!(account.text().contains("Breakglass session"), "{}", account.text());
+    let wish = json!({ "name": "mine", "scopes": "write" }).to_string();
+    let key = send(client, Method::POST, "/api/v1/auth/keys", &own, &wish).await;
+    site.assert_refused(&key, 403, "authorize.boxed");
+    assert_eq!(send(client, Method::POST, "/change/it", &own, "{}").await.status, StatusCode::OK);
+    assert_eq!(
+        send(client, Method::POST, "/api/v1/auth/logout", &own, "").await.status,
+        StatusCode::NO_CONTENT
+    );
+    let named = |name: &str| -> Vec<serde_json::Value> {
+        site.events().into_iter().filter(|event| event["event"] == name).collect()
+    };
+    for _ in 0..100 {
+        if !named("breakglass_closed").is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let closed = named("breakglass_closed");
+    assert_eq!((closed.len(), named("breakglass_used").len()), (1, 1));
+    let changes = closed[0]["payload"]["changes"].as_array().unwrap();
+    assert!(changes.iter().any(|row| row["action"] == "request.changed"), "{changes:?}");
+    assert_eq!(client.get("/emergency").await.status, StatusCode::UNAUTHORIZED);
+}
