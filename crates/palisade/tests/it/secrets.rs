@@ -78,16 +78,7 @@ async fn no_secret_is_found_in_anything_that_was_written() {
     )
     .await;
 
-    // A link by mail, looked at, sent on by the page, and used.
-    let reset = format!(r#"{{"login":"{EMAIL}"}}"#);
-    assert_eq!(post(&mut client, "/api/v1/auth/forgot-password", &json, reset).await, 202);
-    let mailed = mailed_token(site.folder.path()).await;
-    let page = format!("/auth/reset-password/{mailed}");
-    assert_eq!(client.get(&page).await.status, 200);
-    let referer = format!("http://{}{page}", site.address);
-    client.send(Method::GET, "/x", &[("referer", &referer)], "").await;
-    let used = format!(r#"{{"token":"{mailed}","password":"{RESET}"}}"#);
-    assert_eq!(post(&mut client, "/api/v1/auth/reset-password", &json, used).await, 204);
+    let mailed = reset_by_mail(&site).await;
 
     let folder = site.folder;
     site.running.shutdown().await;
@@ -122,6 +113,24 @@ async fn no_secret_is_found_in_anything_that_was_written() {
         let is_log = path.extension().is_some_and(|end| end == "log");
         assert!(!(is_log && holds(&bytes, EMAIL)), "the e-mail stands in {}", path.display());
     }
+}
+
+/// A link by mail, looked at, told of by a careless page, and used; its token.
+async fn reset_by_mail(site: &Site) -> String {
+    let mut client = site.client();
+    let json = [("content-type", "application/json")];
+    let asked = format!(r#"{{"login":"{EMAIL}"}}"#);
+    let answer = client.send(Method::POST, "/api/v1/auth/forgot-password", &json, &asked).await;
+    assert_eq!(answer.status, 202);
+    let token = mailed_token(site.folder.path()).await;
+    let page = format!("/auth/reset-password/{token}");
+    assert_eq!(client.get(&page).await.status, 200);
+    let referer = format!("http://{}{page}", site.address);
+    client.send(Method::GET, "/x", &[("referer", &referer)], "").await;
+    let used = format!(r#"{{"token":"{token}","password":"{RESET}"}}"#);
+    let answer = client.send(Method::POST, "/api/v1/auth/reset-password", &json, &used).await;
+    assert_eq!(answer.status, 204);
+    token
 }
 
 /// The token of the one letter, once it is there.
