@@ -18,7 +18,7 @@ async fn site() -> Site {
 
 fn judge(arguments: &[&str]) -> Command {
     let mut command = python_of("PALISADE_TEST_OPENAPI", "openapi");
-    command.args(arguments).current_dir(repository().join("tests/openapi"));
+    command.args(arguments);
     command
 }
 
@@ -69,9 +69,12 @@ async fn what_is_described_is_what_is_answered() {
     let url = format!("http://{}{PATH}", site.address);
     let checks =
         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
-    let text = said(judge(&[
+    let rules = repository().join("tests/openapi/schemathesis.toml");
+    let mut schemathesis = judge(&[
         "-m",
         "schemathesis.cli",
+        "--config-file",
+        rules.to_str().unwrap(),
         "run",
         &url,
         "--header",
@@ -88,7 +91,9 @@ async fn what_is_described_is_what_is_answered() {
         checks,
         "--generation-database",
         "none",
-    ]))
-    .await;
+    ]);
+    // It keeps notes where it runs: they go with the site.
+    schemathesis.current_dir(site.folder.path());
+    let text = said(schemathesis).await;
     assert!(text.contains("Tested:"), "{text}");
 }
