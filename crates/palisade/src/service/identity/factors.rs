@@ -252,7 +252,7 @@ fn setup(
 ) -> Result<Response<Body>, Refusal> {
     let broken = |_| Refusal::new(Denial::Internal, "a QR code could not be drawn");
     let qr = QRBuilder::new(offer.uri.expose()).build().map_err(broken)?;
-    let qr = SvgBuilder::default().margin(2).to_str(&qr);
+    let qr = SvgBuilder::default().margin(4).to_str(&qr);
     let nonce = reply::nonce(desk)?;
     let csrf_token = desk.access.csrf_token(principal)?;
     let page = TotpSetup {
