@@ -38,7 +38,7 @@ pub(super) const CONTROLS: &[Control] = &[
             "identify.lockout.first",
             "identify.lockout.cap",
         ],
-        enforced_by: "crates/access/src/service/attempt.rs",
+        enforced_by: "crates/access/src/service/sign_in/attempt.rs",
         requirements: &["LIMIT-3", "LIMIT-8"],
         references: &["ASVS V6.1.1", "ASVS V6.3.1"],
         sentence: |policy| {
@@ -156,7 +156,7 @@ pub(super) const CONTROLS: &[Control] = &[
             "mail.dangerous_plain",
             "identify.sign_up.verify",
         ],
-        enforced_by: "crates/access/src/service/reset.rs",
+        enforced_by: "crates/access/src/service/account/reset.rs",
         requirements: &["ID-4"],
         references: &["ASVS V6.4.2", "ASVS V6.4.3", "ASVS V6.3.7", "ASVS V2.4.1"],
         sentence: |policy| {
@@ -181,7 +181,7 @@ pub(super) const CONTROLS: &[Control] = &[
         title: "A second factor cannot be gone round",
         stage: Stage::Identify,
         keys: &["identify.second_factor.required_for"],
-        enforced_by: "crates/access/src/service/enter.rs",
+        enforced_by: "crates/access/src/service/sign_in/enter.rs",
         requirements: &["ID-17"],
         references: &["ASVS V6.3.3", "ASVS V6.4.4", "ASVS V6.5.1", "ASVS V6.5.5"],
         sentence: |policy| {
@@ -203,7 +203,7 @@ pub(super) const CONTROLS: &[Control] = &[
         title: "What is sensitive asks for proof anew",
         stage: Stage::Identify,
         keys: &["identify.second_factor.fresh"],
-        enforced_by: "crates/access/src/service/enter.rs",
+        enforced_by: "crates/access/src/service/sign_in/enter.rs",
         requirements: &["ID-17"],
         references: &["ASVS V7.5.1", "ASVS V7.5.3", "RFC 9470"],
         sentence: |policy| {

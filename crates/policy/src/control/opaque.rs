@@ -16,7 +16,7 @@ pub(super) const CONTROLS: &[Control] = &[
             "identify.api_keys.longest",
             "identify.api_keys.overlap",
         ],
-        enforced_by: "crates/access/src/service/api_key.rs",
+        enforced_by: "crates/access/src/service/api_key/mod.rs",
         requirements: &["ID-16"],
         references: &["ASVS V9.1.1", "ASVS V10.4.11", "ASVS V13.3.4"],
         sentence: |policy| {
@@ -47,7 +47,7 @@ pub(super) const CONTROLS: &[Control] = &[
             "identify.admin_tokens.imported",
             "identify.admin_tokens.dangerous_query",
         ],
-        enforced_by: "crates/access/src/service/api_key.rs",
+        enforced_by: "crates/access/src/service/api_key/mod.rs",
         requirements: &["ID-12"],
         references: &["ASVS V14.2.1", "ASVS V13.3.1"],
         sentence: |policy| {
@@ -72,7 +72,7 @@ pub(super) const CONTROLS: &[Control] = &[
         title: "The way in for emergencies works once, and everything done by it is told",
         stage: Stage::Identify,
         keys: &["identify.breakglass.session"],
-        enforced_by: "crates/access/src/service/breakglass.rs",
+        enforced_by: "crates/access/src/service/api_key/breakglass.rs",
         requirements: &["ID-13"],
         references: &["ASVS V16.3.3"],
         sentence: |policy| {
@@ -96,7 +96,7 @@ pub(super) const CONTROLS: &[Control] = &[
             "identify.guests.dangerous_query",
             "identify.guests.imported",
         ],
-        enforced_by: "crates/access/src/service/guest.rs",
+        enforced_by: "crates/access/src/service/api_key/guest.rs",
         requirements: &["ID-14"],
         references: &["ASVS V14.2.1"],
         sentence: |policy| {

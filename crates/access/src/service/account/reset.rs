@@ -6,7 +6,7 @@ use palisade_model::{Action, AuditEvent, Denial, Refusal};
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::letter::Matter;
 use crate::name;
-use crate::service::link::Purpose;
+use crate::service::account::link::Purpose;
 
 /// Where letters for accounts that do not exist would go; they never leave (RFC 2606).
 const NOWHERE: &str = "nobody@account.invalid";

@@ -1,5 +1,7 @@
 //! What runs beside the requests: other nodes' revocations come in, uses of sessions and tokens go out.
 
+mod census;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -125,7 +127,7 @@ impl Access {
     }
 }
 
-pub(super) fn every(span: Duration) -> Interval {
+fn every(span: Duration) -> Interval {
     let mut tick = interval(span);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick

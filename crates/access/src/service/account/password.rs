@@ -9,8 +9,8 @@ use crate::letter::Notice;
 use crate::lockout::{Subjects, Trial};
 use crate::password::Subject;
 use crate::principal::Principal;
-use crate::service::prove::{Tried, failure};
 use crate::service::session::{NewSession, Proof};
+use crate::service::sign_in::prove::{Tried, failure};
 
 impl Access {
     /// Sets a new password for whoever knows the old one. All sessions and tokens of the user end; the one

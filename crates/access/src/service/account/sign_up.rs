@@ -12,8 +12,8 @@ use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::letter::Matter;
 use crate::name;
 use crate::password::{Subject, Verdict};
-use crate::service::enter::{Entered, First};
-use crate::service::link::LIFE;
+use crate::service::account::link::LIFE;
+use crate::service::sign_in::enter::{Entered, First};
 
 /// What a visitor writes to register.
 #[derive(Clone, Debug)]

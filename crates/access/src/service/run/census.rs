@@ -17,7 +17,7 @@ const PAGES: usize = 1000;
 impl Access {
     /// Counts again and again. Until the first count is done, an unknown name costs what the policy's own way does.
     pub(crate) async fn keep_counting(&self) {
-        let mut tick = super::run::every(SPAN);
+        let mut tick = super::every(SPAN);
         loop {
             tick.tick().await;
             if let Err(error) = self.count_hashes().await {

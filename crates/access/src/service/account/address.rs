@@ -8,7 +8,7 @@ use crate::access::{Access, entry, unchanged, unknowable};
 use crate::letter::{Matter, Notice};
 use crate::name;
 use crate::principal::{Principal, Via};
-use crate::service::link::{Purpose, unused};
+use crate::service::account::link::{Purpose, unused};
 
 impl Access {
     /// Mails a link to an address that the principal wants to have, or to confirm. Nothing changes until it is used,

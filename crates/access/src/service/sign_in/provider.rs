@@ -9,7 +9,7 @@ use crate::letter::Notice;
 use crate::name;
 use crate::oidc::{Claims, LIFE, Provider, Transaction, printable};
 use crate::principal::Principal;
-use crate::service::enter::{Entered, First};
+use crate::service::sign_in::enter::{Entered, First};
 
 /// How often another name is tried for a newcomer whose own is taken.
 const NAMES: usize = 5;

@@ -8,7 +8,7 @@ use crate::access::{Access, entry, unknowable, unrecorded};
 use crate::lockout::Subjects;
 use crate::name;
 use crate::password::Verdict;
-use crate::service::attempt::Attempt;
+use crate::service::sign_in::attempt::Attempt;
 
 /// What became of an attempt.
 pub(crate) enum Tried {

@@ -9,7 +9,7 @@ use palisade_store::{RefreshToken, Rotation, StoreError, Subject, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::Principal;
-use crate::service::enter::{First, HalfIn};
+use crate::service::sign_in::enter::{First, HalfIn};
 use crate::token::claims::Holder;
 
 /// What an API client is handed.

@@ -16,10 +16,10 @@ use crate::factor::{codes, totp};
 use crate::letter::Notice;
 use crate::lockout::{Subjects, Trial};
 use crate::principal::{Principal, Via};
-use crate::service::enter::{Method, SECOND, Waiting};
-use crate::service::prove::{Tried, failure};
 use crate::service::session::{NewSession, Proof};
-use crate::service::token::Tokens;
+use crate::service::sign_in::enter::{Method, SECOND, Waiting};
+use crate::service::sign_in::prove::{Tried, failure};
+use crate::service::sign_in::tokens::Tokens;
 
 /// How often a second factor may be tried with one ticket.
 const TRIES: u32 = 5;

@@ -9,7 +9,7 @@ use palisade_store::{Link, NewPassword, StoreError, UNDO, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::letter::Notice;
-use crate::service::enter::{Entered, First};
+use crate::service::sign_in::enter::{Entered, First};
 
 /// How long a link may be used (ID-4).
 pub(crate) const LIFE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -5,7 +5,7 @@ use palisade_model::{Refusal, Secret};
 
 use crate::access::Access;
 use crate::principal::Principal;
-use crate::service::enter::{Entered, First};
+use crate::service::sign_in::enter::{Entered, First};
 
 impl Access {
     /// A new session for whoever has this password, or the question for their second factor. `former` is whom the

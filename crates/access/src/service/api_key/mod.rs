@@ -1,6 +1,9 @@
 //! Opaque tokens: API keys, administrators' and user tokens (ID-12, ID-14, ID-16). Breakglass stands in
 //! `breakglass.rs`.
 
+pub(crate) mod breakglass;
+pub(crate) mod guest;
+
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -15,7 +18,7 @@ use uuid::Uuid;
 use crate::access::{Access, unchanged, unknowable, unrandom};
 use crate::principal::{Principal, Via};
 use crate::scope::Scopes;
-use crate::service::oversee::oversees;
+use crate::service::admin::oversee::oversees;
 use crate::service::session::about;
 use crate::token::opaque::{self, Form};
 use crate::token::opaque_cache::Known;

@@ -1,0 +1,5 @@
+//! What administrators do to others.
+
+pub(crate) mod oversee;
+pub(crate) mod unlock;
+pub(crate) mod users;
