@@ -2,7 +2,7 @@
 
 use palisade_model::Denial;
 
-use super::auth::USER;
+use super::common::USER;
 use super::operation::{Gives, Operation};
 use super::shape::{Field, Named, Shape};
 

@@ -2,27 +2,11 @@
 
 use palisade_model::Denial;
 
-use super::auth::{SESSION, TOKENS};
+use super::common::{SESSION, TOKENS};
 use super::operation::{Gives, Operation};
 use super::shape::{Field, Named, Shape};
 
 const TAG: &str = "auth";
-
-/// What a sign-in answers that waits for its second factor.
-pub(super) const HALF_IN: Named = Named {
-    name: "SecondFactorRequired",
-    doc: "The first step is done; the second goes to /api/v1/auth/second.",
-    fields: &[
-        Field::new("second_factor_required", Shape::Flag, "Always true."),
-        Field::new("ticket", Shape::Secret, "For the second step, and nothing else."),
-        Field::new(
-            "methods",
-            Shape::List(&Shape::Word(&["passkey", "totp", "recovery_code"])),
-            "What can be shown.",
-        ),
-        Field::new("expires_in", Shape::Count, "Life of the ticket, in seconds."),
-    ],
-};
 
 const CHALLENGE: Named = Named {
     name: "PasskeyChallenge",

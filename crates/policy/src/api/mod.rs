@@ -8,6 +8,7 @@
 mod account;
 mod admin;
 mod auth;
+mod common;
 mod document;
 mod factor;
 mod keys;
