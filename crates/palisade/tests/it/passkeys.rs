@@ -62,6 +62,32 @@ async fn sign_out(browser: &Browser, home: &str) {
     browser.press("form[action='/auth/logout'] button").await;
 }
 
+async fn by_application(browser: &Browser, home: &str, recovery: &str) {
+    browser.open(&format!("{home}/account/factors")).await;
+    browser.press("form[action='/account/factors/app'] button").await;
+    browser.picture("26-app-setup").await;
+    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
+    let key = browser.page.find(Locator::Css("main code")).await.unwrap().text().await.unwrap();
+    browser.fill("code", "000000").await;
+    browser.press("form button").await;
+    assert!(browser.text().await.contains("Write the code that the app shows now"));
+    let again = browser.page.find(Locator::Css("main code")).await.unwrap().text().await.unwrap();
+    assert_eq!(again, key, "the same key after a slip");
+    browser.fill("code", &code(&key, 0)).await;
+    browser.press("form button").await;
+    assert!(browser.text().await.contains("It was added"), "{}", browser.text().await);
+    browser.open(&format!("{home}/auth/confirm?next=%2Faccount")).await;
+    browser.picture("27-confirm").await;
+    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
+    browser.fill("code", &code(&key, 1)).await;
+    browser.press("form:not([data-passkey]) button").await;
+    assert_eq!(browser.path().await, "/account");
+    browser.open(&format!("{home}/auth/confirm?next=%2Faccount")).await;
+    browser.fill("code", recovery).await;
+    browser.press("form:not([data-passkey]) button").await;
+    assert_eq!(browser.path().await, "/account", "a recovery code does as well");
+}
+
 // proves: ID-17
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_by_passkey_and_by_code_in_chromium() {
@@ -139,29 +165,6 @@ async fn a_person_signs_in_by_passkey_and_by_code_in_chromium() {
     browser.press("form[data-passkey=get] button").await;
     assert_eq!(browser.path().await, "/onward", "signed in by both: {}", browser.text().await);
 
-    // An application, set up and used.
-    browser.open(&format!("{home}/account/factors")).await;
-    browser.press("form[action='/account/factors/app'] button").await;
-    browser.picture("26-app-setup").await;
-    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
-    let key = browser.page.find(Locator::Css("main code")).await.unwrap().text().await.unwrap();
-    browser.fill("code", "000000").await;
-    browser.press("form button").await;
-    assert!(browser.text().await.contains("Write the code that the app shows now"));
-    let again = browser.page.find(Locator::Css("main code")).await.unwrap().text().await.unwrap();
-    assert_eq!(again, key, "the same key after a slip");
-    browser.fill("code", &code(&key, 0)).await;
-    browser.press("form button").await;
-    assert!(browser.text().await.contains("It was added"), "{}", browser.text().await);
-    browser.open(&format!("{home}/auth/confirm?next=%2Faccount")).await;
-    browser.picture("27-confirm").await;
-    assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
-    browser.fill("code", &code(&key, 1)).await;
-    browser.press("form:not([data-passkey]) button").await;
-    assert_eq!(browser.path().await, "/account");
-    browser.open(&format!("{home}/auth/confirm?next=%2Faccount")).await;
-    browser.fill("code", &recovery).await;
-    browser.press("form:not([data-passkey]) button").await;
-    assert_eq!(browser.path().await, "/account", "a recovery code does as well");
+    by_application(&browser, &home, &recovery).await;
     browser.close().await;
 }
