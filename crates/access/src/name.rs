@@ -22,7 +22,7 @@ const LONGEST_LOGIN: usize = 320;
 pub(crate) fn judge(name: &str, email: Option<&str>) -> Result<(String, Option<String>), Refusal> {
     let mut faults = Vec::new();
     let mut fault = |field: &'static str, message: &'static str| {
-        faults.push(FieldFault { field: field.into(), message: message.into() });
+        faults.push(FieldFault::new(field, message));
     };
     let kept_name = parse_name(name);
     if kept_name.is_none() {

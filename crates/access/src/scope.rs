@@ -38,7 +38,7 @@ impl Scopes {
     /// # Errors
     /// What to write instead, for the field `scopes`.
     pub fn parse(text: &str) -> Result<Self, FieldFault> {
-        let fault = |message: String| FieldFault { field: "scopes".into(), message: message.into() };
+        let fault = |message: String| FieldFault::new("scopes", message);
         let words = || text.split([' ', ',', '\n', '\r', '\t']).filter(|word| !word.is_empty());
         if words().count() > MOST {
             return Err(fault(format!("Name at most {MOST} scopes.")));

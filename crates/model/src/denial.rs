@@ -300,6 +300,13 @@ pub struct FieldFault {
     pub message: Cow<'static, str>,
 }
 
+impl FieldFault {
+    /// This is wrong with that field.
+    pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
 /// A denial as it happened to one request.
 #[derive(Clone, Debug)]
 pub struct Refusal {
@@ -367,6 +374,12 @@ impl Refusal {
     #[must_use]
     pub fn fields(fields: Vec<FieldFault>) -> Self {
         Self { fields, ..Self::new(Denial::InvalidInput, "input does not fit") }
+    }
+
+    /// The same for one field.
+    #[must_use]
+    pub fn field(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::fields(vec![FieldFault::new(field, message)])
     }
 
     /// The status that the client gets.

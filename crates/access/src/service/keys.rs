@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
-use palisade_model::{Action, AuditEvent, Denial, FieldFault, Refusal, Timestamp, World};
+use palisade_model::{Action, AuditEvent, Denial, Refusal, Timestamp, World};
 use palisade_policy::section::identify::Tokens;
 use palisade_store::{SigningKey, Store, StoreError};
 use serde_json::Value;
@@ -57,13 +57,13 @@ impl Access {
         let Some(kind) = purpose.kind(tokens) else {
             let message = "Tokens are signed by HS256 with a secret of yours: give it another one, and put the former \
                            one into identify.tokens.previous_secrets.";
-            return Err(fault("purpose", message));
+            return Err(Refusal::field("purpose", message));
         };
         let now = self.now();
         let (active_from, others_end) = match turn {
             Turn::AtOnce => (now, now),
             Turn::Overlap(overlap) if purpose == Purpose::Tokens && overlap < tokens.access => {
-                return Err(fault("overlap", "Choose at least the life of an access token."));
+                return Err(Refusal::field("overlap", "Choose at least the life of an access token."));
             }
             Turn::Overlap(overlap) => {
                 let from = now.plus(tokens.publish_ahead);
@@ -202,8 +202,4 @@ fn about(action: Action, key: &SigningKey, by: Option<UserId>, origin: &Origin) 
 #[expect(clippy::needless_pass_by_value, reason = "what map_err hands over")]
 fn unmade(error: AccessError) -> Refusal {
     Refusal::new(Denial::Internal, error.to_string())
-}
-
-fn fault(field: &'static str, message: &'static str) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
 }

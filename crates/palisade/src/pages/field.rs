@@ -74,6 +74,38 @@ impl<'a> Field<'a> {
         field
     }
 
+    /// What somebody calls an API key.
+    #[must_use]
+    pub const fn key_name() -> Self {
+        let mut field = Self::new("name", "Name", "text", "off");
+        field.hint = "By which you know it again.";
+        field
+    }
+
+    /// What an API key may be used for.
+    #[must_use]
+    pub const fn scopes() -> Self {
+        let mut field = Self::new("scopes", "Scopes", "text", "off");
+        field.hint = "read, write, or either with a path: read:/api/orders";
+        field.value = "read";
+        field
+    }
+
+    /// How long an API key lives.
+    #[must_use]
+    pub const fn life() -> Self {
+        let mut field = Self::new("expires", "Life", "text", "off");
+        field.hint = "As 12h or 90d.";
+        field.value = "90d";
+        field
+    }
+
+    /// A breakglass token.
+    #[must_use]
+    pub const fn breakglass_token() -> Self {
+        Self::new("token", "Breakglass token", "password", "off")
+    }
+
     /// A name to register.
     #[must_use]
     pub const fn name() -> Self {

@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_named_at_its_field_and_in_the_summary() {
-        let faults = vec![FieldFault { field: "login".into(), message: "Enter a name.".into() }];
+        let faults = vec![FieldFault::new("login", "Enter a name.")];
         let page = SignIn {
             frame: Frame::new("App", "n", "/x.css").with_faults("Look again", faults),
             login: Field::login(),

@@ -1,7 +1,7 @@
 //! Another e-mail address, once its mailbox has answered.
 
 use palisade_model::audit::Origin;
-use palisade_model::{Action, Denial, FieldFault, Refusal};
+use palisade_model::{Action, Denial, Refusal};
 use palisade_store::User;
 
 use crate::access::{Access, entry, unchanged, unknowable};
@@ -123,7 +123,7 @@ impl Access {
 }
 
 fn fault(message: &'static str) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: "email".into(), message: message.into() }])
+    Refusal::field("email", message)
 }
 
 /// `a***@example.com`: enough to recognise one's own.

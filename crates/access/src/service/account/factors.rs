@@ -3,7 +3,7 @@
 
 use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
-use palisade_model::{Action, AuditEvent, Denial, FieldFault, Refusal, Secret, Timestamp, Token};
+use palisade_model::{Action, AuditEvent, Denial, Refusal, Secret, Timestamp, Token};
 use palisade_store::{FactorChange, Passkey, Pending, StoreError, User};
 use zeroize::Zeroizing;
 
@@ -88,7 +88,7 @@ impl Access {
     pub async fn offer_totp(&self, principal: &Principal) -> Result<TotpOffer, Refusal> {
         self.fresh(principal)?;
         if self.store().totp(principal.user()).await.map_err(unknowable)?.is_some() {
-            return Err(fault("code", "You have an authenticator app already. Remove it first."));
+            return Err(Refusal::field("code", "You have an authenticator app already. Remove it first."));
         }
         let secret = totp::generate(&self.0.world).map_err(unrandom)?;
         let name = principal.user().to_string();
@@ -134,7 +134,7 @@ impl Access {
         let pending = self.store().try_pending(&digest, NEW_TOTP, TRIES).await.map_err(unchanged)?;
         let secret = self.secret_of(principal, pending)?;
         let step = totp::step_of(&secret, code.expose(), self.now());
-        let step = step.ok_or_else(|| fault("code", "Write the code that the app shows now."))?;
+        let step = step.ok_or_else(|| Refusal::field("code", "Write the code that the app shows now."))?;
         let name = principal.user().to_string();
         let sealed = self.0.factors.seal(&name, &secret, &self.0.world).map_err(|why| unsealed(&why))?;
         self.change(principal, FactorChange::AddTotp { sealed, step }, "an authenticator app", origin).await
@@ -148,7 +148,10 @@ impl Access {
         self.fresh(principal)?;
         let kept = self.store().passkeys(principal.user()).await.map_err(unknowable)?;
         if kept.len() >= MOST {
-            return Err(fault("passkey", "You have as many passkeys as you can have. Remove one first."));
+            return Err(Refusal::field(
+                "passkey",
+                "You have as many passkeys as you can have. Remove one first.",
+            ));
         }
         let present = kept.iter().map(passkeys::opened).collect::<Result<Vec<_>, _>>()?;
         let begun = self.0.passkeys.register(principal.user().0, principal.name(), &present)?;
@@ -170,11 +173,11 @@ impl Access {
         self.fresh(principal)?;
         let name = name.trim();
         if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
-            return Err(fault("name", "Write a name of at most 64 characters."));
+            return Err(Refusal::field("name", "Write a name of at most 64 characters."));
         }
         let user = self.changing(principal).await?;
         let state = self.end_ceremony(NEW_PASSKEY, Some(&user), ceremony).await?;
-        let refused = || fault("passkey", "The passkey could not be added. Try again.");
+        let refused = || Refusal::field("passkey", "The passkey could not be added. Try again.");
         let state = state.ok_or_else(refused)?;
         let passkey = self.0.passkeys.registered(&state, credential.expose())?.map_err(|_| refused())?;
         let kept = Passkey {
@@ -237,14 +240,14 @@ impl Access {
         origin: &Origin,
     ) -> Result<(), Refusal> {
         let user = self.store().user(user).await.map_err(unknowable)?;
-        let user = user.ok_or_else(|| fault("user", "There is no such user."))?;
+        let user = user.ok_or_else(|| Refusal::field("user", "There is no such user."))?;
         let mut row = AuditEvent::new(Action::FactorsReset, "user", user.id.to_string()).from(origin);
         row.user = by;
         row.tenant.clone_from(&user.tenant);
         match self.store().change_factors(user.id, FactorChange::RemoveAll, None, None, vec![row]).await {
             Ok(_) => {}
             Err(StoreError::Gone) => {
-                return Err(fault(
+                return Err(Refusal::field(
                     "user",
                     "There is nothing to remove: no second factor, or a disabled user.",
                 ));
@@ -284,7 +287,7 @@ impl Access {
             Ok(Some(session)) => session,
             Ok(None) => return Err(Refusal::new(Denial::Internal, "the session was not renewed")),
             Err(StoreError::Gone) => {
-                return Err(fault("factor", "There was nothing to change. Look at the page again."));
+                return Err(Refusal::field("factor", "There was nothing to change. Look at the page again."));
             }
             Err(error) => return Err(unchanged(error)),
         };
@@ -321,8 +324,4 @@ impl Access {
 
 fn unsealed(why: &AccessError) -> Refusal {
     Refusal::new(Denial::Internal, why.to_string())
-}
-
-fn fault(field: &'static str, message: &'static str) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
 }

@@ -1,7 +1,7 @@
 //! Changing one's password.
 
 use palisade_model::audit::Origin;
-use palisade_model::{Action, Denial, FieldFault, Refusal, Secret};
+use palisade_model::{Action, Denial, Refusal, Secret};
 use palisade_store::User;
 
 use crate::access::{Access, entry, unchanged, unknowable};
@@ -32,10 +32,7 @@ impl Access {
         if let Tried::Wrong(attempt) =
             self.verify_counted(subjects, &user.name, old, Some(&user), origin).await?
         {
-            let refusal = Refusal::fields(vec![FieldFault {
-                field: "old_password".into(),
-                message: "Write the password that you sign in with now.".into(),
-            }]);
+            let refusal = Refusal::field("old_password", "Write the password that you sign in with now.");
             return Err(attempt.failed(failure(Some(&user), origin), refusal).await);
         }
         self.judge_new(&user, "new_password", new).await?;

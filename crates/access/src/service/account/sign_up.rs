@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
-use palisade_model::{Action, AuditEvent, Denial, FieldFault, Refusal, Secret, Token};
+use palisade_model::{Action, AuditEvent, Denial, Refusal, Secret, Token};
 use palisade_store::{StoreError, User};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -59,7 +59,7 @@ impl Access {
         let (name, email) = name::judge(&form.name, form.email.as_deref())?;
         let verify = self.policy().identify.verify;
         if verify && email.is_none() {
-            return Err(fault("email", "Write your e-mail address: a link goes there."));
+            return Err(Refusal::field("email", "Write your e-mail address: a link goes there."));
         }
         let subject = Subject { name: &name, email: email.as_deref() };
         self.0.passwords.judge("password", &form.password, &subject, Vec::new()).await?;
@@ -138,7 +138,9 @@ impl Access {
         if self.0.passwords.verify(&held.name, password, Some(&held.hash)).await? == Verdict::Wrong {
             let refusal = self.failed(None, origin).await;
             return Err(match refusal.denial {
-                Denial::SignInFailed => fault("password", "Write the password that you registered with."),
+                Denial::SignInFailed => {
+                    Refusal::field("password", "Write the password that you registered with.")
+                }
                 _ => refusal,
             });
         }
@@ -149,7 +151,7 @@ impl Access {
         match self.store().finish_sign_up(&digest, &user, vec![row]).await {
             Ok(()) => self.enter(&user, First::Link, origin, None).await,
             Err(StoreError::Taken { what: "name" }) => {
-                Err(fault("name", "Somebody has this name by now. Choose another."))
+                Err(Refusal::field("name", "Somebody has this name by now. Choose another."))
             }
             Err(StoreError::Taken { .. } | StoreError::Gone) => {
                 Err(Refusal::new(Denial::LinkInvalid, "registration was finished or its address taken"))
@@ -194,10 +196,9 @@ impl Access {
     }
 }
 
-fn fault(field: &'static str, message: &'static str) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
-}
-
 fn taken() -> Refusal {
-    fault("name", "This name or e-mail address cannot be used. Choose another, or sign in if it is yours.")
+    Refusal::field(
+        "name",
+        "This name or e-mail address cannot be used. Choose another, or sign in if it is yours.",
+    )
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use palisade_model::audit::Origin;
-use palisade_model::{Action, AuditEvent, ClientAddress, Denial, FieldFault, Refusal};
+use palisade_model::{Action, AuditEvent, ClientAddress, Denial, Refusal};
 use palisade_store::User;
 
 use crate::access::{Access, unchanged, unknowable};
@@ -48,14 +48,15 @@ impl Access {
             Locked::User(login) => {
                 let user = self.store().user_by_login(login.trim()).await.map_err(unknowable)?;
                 let within = |user: &User| tenant.is_none_or(|tenant| user.tenant.as_ref() == Some(tenant));
-                let user = user.filter(within).ok_or_else(|| fault("user", "There is no such user."))?;
+                let user =
+                    user.filter(within).ok_or_else(|| Refusal::field("user", "There is no such user."))?;
                 (row.entity_type, row.entity_id) = ("user", user.id.to_string());
                 row.tenant.clone_from(&user.tenant);
                 self.store().unlock(self.0.lockouts.keys_of(&user), vec![row]).await
             }
             Locked::Network(network) => {
                 let addresses = addresses(*network).ok_or_else(|| {
-                    fault(
+                    Refusal::field(
                         "address",
                         "The network is too large: name one of at most 65,536 addresses, or all.",
                     )
@@ -84,10 +85,6 @@ fn addresses(network: IpNet) -> Option<impl Iterator<Item = IpAddr>> {
             if v4 { IpAddr::V4(u32::try_from(at).unwrap_or(0).into()) } else { IpAddr::V6(at.into()) }
         })
     })
-}
-
-fn fault(field: &'static str, message: &'static str) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
 }
 
 #[cfg(test)]

@@ -64,7 +64,9 @@ impl Access {
         let row = about(Action::UserCreated, &user, by, origin);
         match self.store().create_user(&user, vec![row]).await {
             Ok(()) => Ok(user.id),
-            Err(StoreError::Taken { what }) => Err(fault(what, "Somebody has this one. Choose another.")),
+            Err(StoreError::Taken { what }) => {
+                Err(Refusal::field(what, "Somebody has this one. Choose another."))
+            }
             Err(error) => Err(unchanged(error)),
         }
     }
@@ -147,14 +149,14 @@ impl Access {
 
     async fn found(&self, user: UserId) -> Result<User, Refusal> {
         let found = self.store().user(user).await.map_err(unknowable)?;
-        found.ok_or_else(|| fault("user", "There is no such user."))
+        found.ok_or_else(|| Refusal::field("user", "There is no such user."))
     }
 
     pub(crate) fn judge_roles(&self, roles: &[String]) -> Result<(), Refusal> {
         let unknown = |name: &&String| self.policy().roles.index(name).is_none();
         if roles.iter().any(|name| unknown(&name)) {
             let known = self.policy().roles.names().join(", ");
-            return Err(fault("roles", format!("Choose roles of the policy: {known}.")));
+            return Err(Refusal::field("roles", format!("Choose roles of the policy: {known}.")));
         }
         Ok(())
     }
@@ -165,8 +167,4 @@ fn about(action: Action, user: &User, by: Option<UserId>, origin: &Origin) -> Au
     row.user = by;
     row.tenant.clone_from(&user.tenant);
     row
-}
-
-fn fault(field: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use data_encoding::BASE32_NOPAD;
 use palisade_model::audit::Origin;
 use palisade_model::id::{KeyId, SessionId};
-use palisade_model::{Action, Denial, FieldFault, Refusal, Timestamp, Token};
+use palisade_model::{Action, Denial, Refusal, Timestamp, Token};
 use palisade_store::{
     ApiToken, AuditQuery, AuditRow, Session, SessionKind, StoreError, Subject, TokenKind, User,
 };
@@ -64,10 +64,10 @@ impl Access {
     ) -> Result<MadeKey, Refusal> {
         let reason = reason.trim();
         if !(1..=REASON_CHARS).contains(&reason.chars().count()) || reason.chars().any(char::is_control) {
-            return Err(fault("reason", "Say why, in at most 500 characters."));
+            return Err(Refusal::field("reason", "Say why, in at most 500 characters."));
         }
         if !WAIT.contains(&ttl) {
-            return Err(fault("ttl", "Choose a time between a minute and a day."));
+            return Err(Refusal::field("ttl", "Choose a time between a minute and a day."));
         }
         let (now, entropy) = (self.now(), &*self.0.world.entropy);
         let token = opaque::make(TokenKind::Breakglass, entropy).map_err(unrandom)?;
@@ -210,8 +210,4 @@ impl Access {
             }
         }
     }
-}
-
-fn fault(field: &'static str, message: &'static str) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
 }

@@ -9,9 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use palisade_model::audit::Origin;
 use palisade_model::id::{KeyId, UserId};
-use palisade_model::{
-    Action, AuditEvent, ClientAddress, Denial, FieldFault, Refusal, Secret, Timestamp, digest,
-};
+use palisade_model::{Action, AuditEvent, ClientAddress, Denial, Refusal, Secret, Timestamp, digest};
 use palisade_store::{ApiToken, SessionKind, StoreError, Subject, TokenKind, User};
 use uuid::Uuid;
 
@@ -240,7 +238,7 @@ impl Access {
         let policy = &self.policy().identify.api_keys;
         self.may_make(principal)?;
         if wish.life > policy.longest || wish.life.is_zero() {
-            return Err(fault("expires", "Choose a shorter life for the key."));
+            return Err(Refusal::field("expires", "Choose a shorter life for the key."));
         }
         let new = NewKey {
             kind: TokenKind::Key,
@@ -297,7 +295,7 @@ impl Access {
         row: impl FnOnce(&KeyId) -> AuditEvent,
     ) -> Result<MadeKey, Refusal> {
         if new.kind == TokenKind::Breakglass {
-            return Err(fault("kind", "A breakglass token is issued, with a reason."));
+            return Err(Refusal::field("kind", "A breakglass token is issued, with a reason."));
         }
         let token = opaque::make(new.kind, &*self.0.world.entropy).map_err(unrandom)?;
         let kept = self.drafted(&new, opaque::digest(token.expose()))?;
@@ -315,7 +313,7 @@ impl Access {
         let well_formed =
             (1..=NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(char::is_control);
         if !well_formed {
-            return Err(fault("name", "Give it a name of at most 64 characters."));
+            return Err(Refusal::field("name", "Give it a name of at most 64 characters."));
         }
         let networks: Vec<String> = new.networks.iter().map(|net| net.trunc().to_string()).collect();
         Ok(ApiToken {
@@ -448,7 +446,7 @@ impl Access {
     ) -> Result<Option<MadeKey>, Refusal> {
         self.may_make(principal)?;
         if overlap > LONGEST_OVERLAP {
-            return Err(fault("overlap", "Choose a shorter time."));
+            return Err(Refusal::field("overlap", "Choose a shorter time."));
         }
         let user = principal.user();
         self.rotate_api_key(id, Some(user), overlap, Some(user), origin).await
@@ -526,14 +524,10 @@ pub(crate) fn done(action: Action, id: KeyId, by: Option<UserId>, origin: &Origi
 
 fn unkept(error: StoreError) -> Refusal {
     match error {
-        StoreError::Gone => fault("user", "There is no such user, or they are disabled."),
+        StoreError::Gone => Refusal::field("user", "There is no such user, or they are disabled."),
         StoreError::Taken { what: "count" } => {
             Refusal::new(Denial::KeysClosed, "the user has as many keys as the policy allows")
         }
         other => unchanged(other),
     }
-}
-
-fn fault(field: &'static str, message: &'static str) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
 }

@@ -83,9 +83,11 @@ impl Access {
             }
             (Some(_), _) => match spare {
                 Some(spare) => Judged::Fits { user: Box::new(User { name: spare, ..*user }), spare: None },
-                None => Judged::Faulty(vec![fault("name", "Somebody else has this name here.")]),
+                None => Judged::Faulty(vec![FieldFault::new("name", "Somebody else has this name here.")]),
             },
-            (None, Some(_)) => Judged::Faulty(vec![fault("email", "Somebody else has this address here.")]),
+            (None, Some(_)) => {
+                Judged::Faulty(vec![FieldFault::new("email", "Somebody else has this address here.")])
+            }
         })
     }
 
@@ -97,7 +99,9 @@ impl Access {
     pub async fn admit(&self, user: &User) -> Result<Result<(), FieldFault>, Refusal> {
         match self.store().create_user(user, vec![arrival(user)]).await {
             Ok(()) => Ok(Ok(())),
-            Err(StoreError::Taken { what }) => Ok(Err(fault(what, "Somebody else has this one here."))),
+            Err(StoreError::Taken { what }) => {
+                Ok(Err(FieldFault::new(what, "Somebody else has this one here.")))
+            }
             Err(error) => Err(unchanged(error)),
         }
     }
@@ -113,10 +117,9 @@ impl Access {
         });
         match self.store().create_users(all.collect()).await {
             Ok(()) => Ok(()),
-            Err(StoreError::Taken { what }) => Err(Refusal::fields(vec![fault(
-                what,
-                "Somebody has taken one of them meanwhile. Try again.",
-            )])),
+            Err(StoreError::Taken { what }) => {
+                Err(Refusal::field(what, "Somebody has taken one of them meanwhile. Try again."))
+            }
             Err(error) => Err(unchanged(error)),
         }
     }
@@ -151,7 +154,7 @@ impl Access {
         };
         let tenant = newcomer.tenant.as_deref().filter(|tenant| !tenant.is_empty()).map(TenantId::parse);
         if tenant == Some(None) {
-            faults.push(fault("tenant", "Use letters, digits, '_' and '-', at most 64."));
+            faults.push(FieldFault::new("tenant", "Use letters, digits, '_' and '-', at most 64."));
         }
         let roles = newcomer.roles.clone().unwrap_or_else(|| self.default_roles());
         if let Err(refusal) = self.judge_roles(&roles) {
@@ -159,7 +162,10 @@ impl Access {
         }
         let hash = newcomer.hash.as_ref().map(Secret::expose);
         if hash.is_some_and(|hash| !self.0.passwords.can_read(hash)) {
-            faults.push(fault("password", "This is no hash that is read here, or one that costs too much."));
+            faults.push(FieldFault::new(
+                "password",
+                "This is no hash that is read here, or one that costs too much.",
+            ));
         }
         if !faults.is_empty() {
             return Err(Refusal::fields(faults));
@@ -200,8 +206,4 @@ fn arrival(user: &User) -> AuditEvent {
     let mut row = entry(Action::UserCreated, "user", &user.id, user, &Origin::default());
     row.user = None;
     row
-}
-
-fn fault(field: &'static str, message: &'static str) -> FieldFault {
-    FieldFault { field: field.into(), message: message.into() }
 }

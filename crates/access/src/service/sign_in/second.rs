@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
-use palisade_model::{Action, AuditEvent, Denial, FieldFault, Refusal, Secret, Timestamp, Token};
+use palisade_model::{Action, AuditEvent, Denial, Refusal, Secret, Timestamp, Token};
 use palisade_store::{
     FactorPurpose, FactorTaken, FactorUse, Passkey, Pending, Renewal, Session, StoreError, Subject, User,
 };
@@ -430,8 +430,5 @@ fn passkey_use(
 }
 
 fn wrong_password() -> Refusal {
-    Refusal::fields(vec![FieldFault {
-        field: "password".into(),
-        message: "Write the password that you sign in with.".into(),
-    }])
+    Refusal::field("password", "Write the password that you sign in with.")
 }

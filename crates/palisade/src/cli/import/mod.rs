@@ -220,5 +220,5 @@ impl<'a> Import<'a> {
 }
 
 fn row_fault(message: &'static str) -> FieldFault {
-    FieldFault { field: "row".into(), message: message.into() }
+    FieldFault::new("row", message)
 }

@@ -45,7 +45,7 @@ pub(in crate::cli) fn run(
         for (number, token) in (1..).zip(tokens) {
             match token {
                 Err(message) => {
-                    let fault = FieldFault { field: "token".into(), message: message.into() };
+                    let fault = FieldFault::new("token", message);
                     report.refuse(Place { unit: "entry", number }, vec![fault]);
                 }
                 Ok(_) if asked.dry_run => report.tally.taken = report.tally.taken.saturating_add(1),

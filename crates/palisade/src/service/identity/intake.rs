@@ -78,7 +78,7 @@ impl Intake {
     }
 
     fn fault(&mut self, field: &'static str, message: &'static str) {
-        self.faults.push(FieldFault { field: field.into(), message: message.into() });
+        self.faults.push(FieldFault::new(field, message));
     }
 
     /// A text that may be missing or empty.

@@ -10,7 +10,7 @@ use palisade_model::{Denial, FieldFault, Refusal};
 use serde_json::Value;
 
 use super::{Desk, cookies, next};
-use crate::pages::Frame;
+use crate::pages::{Frame, Sent};
 
 /// Fresh for each page: 128 random bits (CSP level 3, section 7.1).
 pub(super) fn nonce(desk: &Desk) -> Result<String, Refusal> {
@@ -179,4 +179,38 @@ pub(super) fn correctable(refusal: &Refusal) -> bool {
         refusal.denial,
         Denial::SignInFailed | Denial::LockedOut | Denial::InvalidInput | Denial::HashingBusy
     )
+}
+
+/// Tells that a letter may be on its way.
+pub(super) fn sent(
+    desk: &Desk,
+    what: &str,
+    again: &str,
+    (back, back_label): (&str, &str),
+) -> Result<Response<Body>, Refusal> {
+    let nonce = nonce(desk)?;
+    page(&Sent { frame: desk.frame(&nonce), what, again, back, back_label }, &nonce, None)
+}
+
+/// A page whose path is a secret.
+pub(super) fn quietly(desk: &Desk, mut response: Response<Body>) -> Response<Body> {
+    let quiet = quiet(desk.policy.app.base_url.secure);
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static(quiet));
+    response
+}
+
+/// The Referrer-Policy of a page whose path is a secret: neither lets the path out. Under the first a browser sends
+/// the form with an opaque Origin, and on https alone does it always say besides that the form is our own
+/// (Sec-Fetch-Site); so on plain http it has to be the second.
+const fn quiet(secure: bool) -> &'static str {
+    if secure { "no-referrer" } else { "strict-origin" }
+}
+
+#[cfg(test)]
+mod tests {
+    // proves: ID-4
+    #[test]
+    fn on_https_nothing_is_told_at_all() {
+        assert_eq!(super::quiet(true), "no-referrer");
+    }
 }

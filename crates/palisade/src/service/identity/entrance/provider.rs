@@ -14,10 +14,9 @@ use palisade_access::{Arrival, Arrived, Via};
 use palisade_gate::{Allowed, Exchange, SignedIn};
 use palisade_model::{Denial, Refusal};
 
-use super::intake::{Intake, Speech};
-use super::sessions::somebody;
-use super::{Answer, Desk, cookies, next, reply};
 use crate::pages::Onward;
+use crate::service::identity::intake::Intake;
+use crate::service::identity::{Answer, Desk, cookies, next, reply};
 
 /// To the provider. A page of another site cannot start it: it is sent to the sign-in page instead.
 pub(super) async fn start(
@@ -68,56 +67,11 @@ pub(super) async fn callback(
         }
         Arrived::Linked => reply::see_other("/account?done=linked"),
     };
-    let mut response = bounce(&desk, led)?;
+    let mut response = bounce(&desk, &led)?;
     if let Some(gone) = cookies::transaction(&desk.policy, "", std::time::Duration::ZERO) {
         response.headers_mut().append(header::SET_COOKIE, gone);
     }
     Ok(response)
-}
-
-/// To the provider, to link an account there. A form may not lead to another site (form-action), so a page does.
-pub(super) async fn link(
-    State(desk): State<Desk>,
-    Allowed(permit): Allowed,
-    request: Request<Body>,
-) -> Answer {
-    let principal = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
-    let name = intake.required("provider", "Name a provider.");
-    intake.finish()?;
-    let departure = desk.access.depart(name.expose(), None, Some(principal), true).await?;
-    let mut response = match intake.speech {
-        Speech::Form => onward(&desk, &departure.location)?,
-        Speech::Json => reply::json(200, &serde_json::json!({ "location": departure.location })),
-    };
-    keep(&desk, &departure, response.headers_mut());
-    Ok(response)
-}
-
-/// Takes an account elsewhere off one's own.
-pub(super) async fn unlink(
-    State(desk): State<Desk>,
-    Allowed(permit): Allowed,
-    Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
-) -> Answer {
-    let principal = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
-    let issuer = intake.required("issuer", "Name the issuer.");
-    let subject = intake.required("subject", "Name the subject.");
-    intake.finish()?;
-    let origin = exchange.origin();
-    if !desk.access.unlink(principal, issuer.expose(), subject.expose(), &origin).await? {
-        return Err(Denial::RouteUnknown.into());
-    }
-    Ok(match intake.speech {
-        Speech::Form => reply::see_other("/account?done=unlinked"),
-        Speech::Json => reply::done(),
-    })
 }
 
 /// The provider says that somebody signed out there. Its signature is the credential; other fields than the token are
@@ -139,14 +93,14 @@ pub(super) async fn logout(
     Ok(response)
 }
 
-fn keep(desk: &Desk, departure: &palisade_access::Departure, headers: &mut HeaderMap) {
+pub(crate) fn keep(desk: &Desk, departure: &palisade_access::Departure, headers: &mut HeaderMap) {
     if let Some(cookie) = cookies::transaction(&desk.policy, &departure.cookie, departure.life) {
         headers.append(header::SET_COOKIE, cookie);
     }
 }
 
 /// A redirect as a page that goes on by itself.
-fn bounce(desk: &Desk, redirect: Response<Body>) -> Result<Response<Body>, Refusal> {
+fn bounce(desk: &Desk, redirect: &Response<Body>) -> Result<Response<Body>, Refusal> {
     let to = redirect.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("/");
     let mut response = onward(desk, to)?;
     for cookie in redirect.headers().get_all(header::SET_COOKIE) {
@@ -158,7 +112,7 @@ fn bounce(desk: &Desk, redirect: Response<Body>) -> Result<Response<Body>, Refus
     Ok(response)
 }
 
-fn onward(desk: &Desk, to: &str) -> Result<Response<Body>, Refusal> {
+pub(crate) fn onward(desk: &Desk, to: &str) -> Result<Response<Body>, Refusal> {
     let nonce = reply::nonce(desk)?;
     let page = Onward { frame: desk.frame(&nonce), to };
     let mut response = reply::page(&page, &nonce, None)?;

@@ -1,4 +1,4 @@
-//! API keys of one's own and of others, visitors' tokens, and breakglass (ID-12 to ID-16).
+//! API keys of one's own (ID-16).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,21 +6,20 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, Request, Response, Uri, header};
+use axum::http::{HeaderValue, Request, Response, header};
 use ipnet::IpNet;
 use palisade_access::{KeyWish, MadeKey, Principal, Scopes};
-use palisade_gate::{Allowed, BrokeGlass, Exchange};
+use palisade_gate::{Allowed, Exchange};
 use palisade_model::id::KeyId;
 use palisade_model::{Denial, FieldFault, Refusal, Timestamp};
 use palisade_policy::read::parse_duration;
 use palisade_store::{ApiToken, SessionKind};
 use serde_json::{Value, json};
 
-use super::account::readable;
-use super::intake::{Intake, Speech};
-use super::sessions::somebody;
-use super::{Answer, Desk, reply};
-use crate::pages::{Breakglass, Field, Guest, KeyLine, Keys};
+use super::overview::readable;
+use crate::pages::{Field, KeyLine, Keys};
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// The life of a key when none is named.
 const LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -127,123 +126,11 @@ pub(super) async fn rotate(
     let overlap = match &overlap {
         None => usual,
         Some(text) => parse_duration(text.expose())
-            .map_err(|_| Refusal::fields(vec![fault("overlap", "Write a time, as 24h, and at most 30d.")]))?,
+            .map_err(|_| Refusal::field("overlap", "Write a time, as 24h, and at most 30d."))?,
     };
     let id = KeyId::parse(&id).ok_or(Denial::RouteUnknown)?;
     let made = desk.access.rotate_own_api_key(principal, id, overlap, &exchange.origin()).await?;
     Ok(reply::json(201, &shown(&made.ok_or(Denial::RouteUnknown)?)))
-}
-
-/// The keys of those whom the administrator oversees.
-pub(super) async fn overseen(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
-    let after = match reply::query(&uri, "after") {
-        None => None,
-        Some(text) => Some(
-            KeyId::parse(&text)
-                .ok_or_else(|| Refusal::fields(vec![fault("after", "Send the id of a key.")]))?,
-        ),
-    };
-    let keys = desk.access.overseen_api_keys(somebody(&permit)?, after).await?;
-    Ok(reply::json(200, &json!({ "keys": keys.iter().map(described).collect::<Value>() })))
-}
-
-/// Lets one of them count no more.
-pub(super) async fn disable(
-    State(desk): State<Desk>,
-    Allowed(permit): Allowed,
-    Extension(exchange): Extension<Arc<Exchange>>,
-    Path(id): Path<String>,
-) -> Answer {
-    let id = KeyId::parse(&id).ok_or(Denial::RouteUnknown)?;
-    if desk.access.disable_overseen_api_key(somebody(&permit)?, id, &exchange.origin()).await? {
-        Ok(reply::done())
-    } else {
-        Err(Denial::RouteUnknown.into())
-    }
-}
-
-/// `/register`: what a visitor gets, and the form that gives it.
-pub(super) async fn guest_page(State(desk): State<Desk>, Allowed(_permit): Allowed) -> Answer {
-    Ok(guest(&desk, None)?)
-}
-
-/// Gives a visitor a token. A program that asks for JSON gets it as JSON.
-pub(super) async fn guest_submit(
-    State(desk): State<Desk>,
-    Allowed(_permit): Allowed,
-    Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
-) -> Answer {
-    let asks_json = request
-        .headers()
-        .get(header::ACCEPT)
-        .is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
-    let made = desk.access.register_guest(&exchange.origin()).await?;
-    if asks_json {
-        let link = link(&desk, made.token.expose());
-        return Ok(reply::json(201, &json!({ "token": made.token.expose(), "link": link })));
-    }
-    Ok(guest(&desk, Some(made.token.expose()))?)
-}
-
-fn link(desk: &Desk, token: &str) -> Option<String> {
-    let guests = &desk.policy.identify.guests;
-    let name = guests.query.first()?;
-    Some(format!("{}{}?{name}={token}", desk.policy.app.base_url.origin, guests.page))
-}
-
-fn guest(desk: &Desk, token: Option<&str>) -> Result<Response<Body>, Refusal> {
-    let nonce = reply::nonce(desk)?;
-    let link = token.and_then(|token| link(desk, token));
-    let page = Guest { frame: desk.frame(&nonce), token, link: link.as_deref() };
-    reply::page(&page, &nonce, None)
-}
-
-/// `/auth/breakglass`: the form.
-pub(super) async fn breakglass_page(State(desk): State<Desk>, Allowed(_permit): Allowed) -> Answer {
-    Ok(breakglass(&desk, None)?)
-}
-
-/// Opens a boxed session for a breakglass token.
-pub(super) async fn breakglass_submit(
-    State(desk): State<Desk>,
-    Allowed(_permit): Allowed,
-    Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
-) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
-    let token = intake.required("token", "Enter the token.");
-    let outcome = match intake.finish() {
-        Ok(()) => desk.access.redeem_breakglass(token.expose().trim(), &exchange.origin()).await,
-        Err(refusal) => Err(refusal),
-    };
-    match outcome {
-        Ok(new) => {
-            let onward = reply::see_other(&desk.policy.identify.home);
-            let mut answer = reply::signed_in(reply::begin(&desk, &new, onward));
-            answer.extensions_mut().insert(BrokeGlass(new.principal));
-            Ok(answer)
-        }
-        Err(refusal) if matches!(refusal.denial, Denial::InvalidInput | Denial::CredentialInvalid) => {
-            Ok(breakglass(&desk, Some(&refusal))?)
-        }
-        Err(refusal) => Err(refusal.into()),
-    }
-}
-
-fn breakglass(desk: &Desk, refusal: Option<&Refusal>) -> Result<Response<Body>, Refusal> {
-    let nonce = reply::nonce(desk)?;
-    let page = Breakglass {
-        frame: reply::troubled(desk.frame(&nonce), refusal),
-        token: Field { name: "token", label: "Breakglass token", kind: "password", ..plain("") },
-    };
-    reply::page(&page, &nonce, refusal)
-}
-
-fn plain(hint: &str) -> Field<'_> {
-    Field { name: "", label: "", kind: "text", autocomplete: "off", value: "", hint, required: true }
 }
 
 async fn overview(
@@ -264,14 +151,9 @@ async fn overview(
         csrf_token: &csrf_token,
         made: made.map(|made| made.token.expose()),
         keys: &keys,
-        name: Field { name: "name", label: "Name", ..plain("By which you know it again.") },
-        scopes: Field {
-            name: "scopes",
-            label: "Scopes",
-            value: "read",
-            ..plain("read, write, or either with a path: read:/api/orders")
-        },
-        expires: Field { name: "expires", label: "Life", value: "90d", ..plain("As 12h or 90d.") },
+        name: Field::key_name(),
+        scopes: Field::scopes(),
+        expires: Field::life(),
     };
     let mut response = reply::page(&page, &nonce, refusal)?;
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
@@ -303,20 +185,18 @@ fn wish(
 ) -> Result<KeyWish, FieldFault> {
     let life = match expires {
         None => LIFE,
-        Some(text) => parse_duration(&text).map_err(|_| fault("expires", "Write a time, as 90d."))?,
+        Some(text) => {
+            parse_duration(&text).map_err(|_| FieldFault::new("expires", "Write a time, as 90d."))?
+        }
     };
     let networks = networks.unwrap_or_default();
     let networks: Result<Vec<IpNet>, _> = networks.split_whitespace().map(str::parse).collect();
     Ok(KeyWish {
         name: name.to_owned(),
         scopes: Scopes::parse(scopes)?,
-        networks: networks.map_err(|_| fault("networks", "Write networks, as 192.0.2.0/24."))?,
+        networks: networks.map_err(|_| FieldFault::new("networks", "Write networks, as 192.0.2.0/24."))?,
         life,
     })
-}
-
-fn fault(field: &'static str, message: &'static str) -> FieldFault {
-    FieldFault { field: field.into(), message: message.into() }
 }
 
 fn shown(made: &MadeKey) -> Value {
@@ -324,7 +204,7 @@ fn shown(made: &MadeKey) -> Value {
 }
 
 /// What may be shown of a token: never its digest.
-fn described(key: &ApiToken) -> Value {
+pub(crate) fn described(key: &ApiToken) -> Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "id": key.id.to_string(),

@@ -13,9 +13,11 @@ use palisade_access::{Entered, Issued, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Refusal;
 
-use super::intake::{Intake, Speech};
-use super::{Answer, Desk, assets, next, reply, tokens};
+use super::tokens;
 use crate::pages::{Field, SignIn};
+use crate::service::assets;
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, next, reply};
 
 /// What the form starts from, or comes back with.
 #[derive(Default)]

@@ -10,11 +10,12 @@ use palisade_access::{Method, Principal, Shown};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Refusal, Secret};
 
-use super::intake::{Intake, Speech};
-use super::second::{code_field, correctable};
-use super::sessions::somebody;
-use super::{Answer, Desk, assets, next, passkey, reply};
 use crate::pages::{Field, Second};
+use crate::service::assets;
+use crate::service::identity::entrance::passkey;
+use crate::service::identity::entrance::second::{code_field, correctable};
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, next, reply, somebody};
 
 /// Where to go afterwards when nobody says.
 const ACCOUNT: &str = "/account";

@@ -12,9 +12,9 @@ use palisade_gate::{Allowed, Exchange};
 use palisade_model::Refusal;
 use serde_json::json;
 
-use super::intake::{Intake, Speech};
-use super::{Answer, Desk, reply};
-use crate::pages::{Field, Forgot, Sent};
+use crate::pages::{Field, Forgot};
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, reply};
 
 /// The form; where no mail is sent, whom to ask instead.
 pub(super) async fn page(State(desk): State<Desk>, Allowed(_permit): Allowed) -> Answer {
@@ -44,7 +44,7 @@ pub(super) async fn submit(
     match (outcome, intake.speech) {
         (Ok(()), Speech::Form) => {
             let what = "If there is such an account, a letter with a link is on its way to its address.";
-            Ok(sent(&desk, what, "/auth/forgot-password", ("/auth/login", "Back to sign-in"))?)
+            Ok(reply::sent(&desk, what, "/auth/forgot-password", ("/auth/login", "Back to sign-in"))?)
         }
         (Ok(()), Speech::Json) => Ok(reply::json(202, &json!({ "status": "accepted" }))),
         (Err(refusal), Speech::Form) if reply::correctable(&refusal) => {
@@ -52,17 +52,6 @@ pub(super) async fn submit(
         }
         (Err(refusal), _) => Err(refusal.into()),
     }
-}
-
-/// Tells that a letter may be on its way.
-pub(super) fn sent(
-    desk: &Desk,
-    what: &str,
-    again: &str,
-    (back, back_label): (&str, &str),
-) -> Result<Response<Body>, Refusal> {
-    let nonce = reply::nonce(desk)?;
-    reply::page(&Sent { frame: desk.frame(&nonce), what, again, back, back_label }, &nonce, None)
 }
 
 fn form(desk: &Desk, login: &str, refusal: Option<&Refusal>) -> Result<Response<Body>, Refusal> {

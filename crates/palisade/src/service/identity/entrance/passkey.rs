@@ -11,8 +11,9 @@ use palisade_gate::{Allowed, Exchange};
 use palisade_model::Secret;
 use serde_json::Value;
 
-use super::intake::{Intake, Speech};
-use super::{Answer, Desk, next, reply, sign_in};
+use super::sign_in;
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, next, reply};
 
 /// A challenge for any passkey of this site.
 pub(super) async fn challenge(
@@ -58,13 +59,13 @@ pub(super) async fn submit(
 }
 
 /// A challenge as the script takes it.
-pub(super) fn challenged(challenge: &Challenge) -> Response<Body> {
+pub(crate) fn challenged(challenge: &Challenge) -> Response<Body> {
     let public_key = challenge.options.get("publicKey").unwrap_or(&Value::Null);
     reply::json(200, &serde_json::json!({ "ceremony": challenge.ceremony.expose(), "publicKey": public_key }))
 }
 
 /// What somebody shows of their factors: a code, or a passkey's answer.
-pub(super) fn shown(intake: &mut Intake) -> Shown {
+pub(crate) fn shown(intake: &mut Intake) -> Shown {
     match (intake.optional("ceremony"), intake.optional("credential")) {
         (Some(ceremony), Some(credential)) => Shown::Passkey { ceremony, credential },
         _ => Shown::Code(intake.required("code", "Write the code.")),

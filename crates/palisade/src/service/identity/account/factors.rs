@@ -12,15 +12,16 @@ use fast_qr::convert::Builder as _;
 use fast_qr::convert::svg::SvgBuilder;
 use palisade_access::{Changed, Principal, TotpOffer};
 use palisade_gate::{Allowed, Exchange};
-use palisade_model::{Denial, FieldFault, Refusal, Secret, Timestamp};
+use palisade_model::{Denial, Refusal, Secret, Timestamp};
 use palisade_store::Passkey;
 use serde_json::json;
 
-use super::account::readable;
-use super::intake::{Intake, Speech};
-use super::sessions::somebody;
-use super::{Answer, Desk, assets, passkey, reply};
+use super::overview::readable;
 use crate::pages::{Codes, Factors, Field, PasskeyLine, TotpSetup};
+use crate::service::assets;
+use crate::service::identity::entrance::passkey;
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// Everything that there is.
 pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
@@ -136,10 +137,7 @@ pub(super) async fn remove_passkey(
     intake.finish()?;
     let outcome = match BASE64URL_NOPAD.decode(which.expose().as_bytes()) {
         Ok(id) => desk.access.remove_passkey(principal, &id, &exchange.origin()).await,
-        Err(_) => Err(Refusal::fields(vec![FieldFault {
-            field: "passkey".into(),
-            message: "Name a passkey.".into(),
-        }])),
+        Err(_) => Err(Refusal::field("passkey", "Name a passkey.")),
     };
     changed(&desk, principal, intake.speech, outcome, "removed").await
 }

@@ -13,9 +13,11 @@ use palisade_access::{Completed, Method};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal, Secret};
 
-use super::intake::{Intake, Speech};
-use super::{Answer, Desk, assets, cookies, next, passkey, reply, tokens};
+use super::{passkey, tokens};
 use crate::pages::{Field, Second};
+use crate::service::assets;
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, cookies, next, reply};
 
 /// What is asked for.
 pub(super) async fn page(
@@ -83,12 +85,12 @@ pub(super) async fn submit(
 }
 
 /// Whether the form is the best answer.
-pub(super) fn correctable(refusal: &Refusal) -> bool {
+pub(crate) fn correctable(refusal: &Refusal) -> bool {
     reply::correctable(refusal) || refusal.denial == Denial::FactorWrong
 }
 
 /// What can be typed in the place of a passkey.
-pub(super) fn code_field(methods: &[Method]) -> Option<Field<'static>> {
+pub(crate) fn code_field(methods: &[Method]) -> Option<Field<'static>> {
     let has = |method| methods.contains(&method);
     match (has(Method::Totp), has(Method::RecoveryCode)) {
         (true, _) => Some(Field::code("Code", "From your authenticator app, or one of your recovery codes.")),

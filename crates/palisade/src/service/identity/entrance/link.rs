@@ -9,14 +9,14 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{Request, Response};
 use palisade_access::OpenLink;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal};
 
-use super::intake::{Intake, Speech};
-use super::{Answer, Desk, reply};
 use crate::pages::{Field, Link};
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, reply};
 
 /// The form, for a link that is still good.
 pub(super) async fn page(
@@ -81,28 +81,5 @@ fn form(desk: &Desk, link: &OpenLink, refusal: Option<&Refusal>) -> Result<Respo
         restores: link.restores.as_deref(),
         password: Field::new_password("password", "New password", &desk.rules),
     };
-    Ok(quietly(desk, reply::page(&page, &nonce, refusal)?))
-}
-
-/// A page whose path is a secret.
-pub(super) fn quietly(desk: &Desk, mut response: Response<Body>) -> Response<Body> {
-    let quiet = quiet(desk.policy.app.base_url.secure);
-    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static(quiet));
-    response
-}
-
-/// The Referrer-Policy of a page whose path is a secret: neither lets the path out. Under the first a browser sends
-/// the form with an opaque Origin, and on https alone does it always say besides that the form is our own
-/// (Sec-Fetch-Site); so on plain http it has to be the second.
-const fn quiet(secure: bool) -> &'static str {
-    if secure { "no-referrer" } else { "strict-origin" }
-}
-
-#[cfg(test)]
-mod tests {
-    // proves: ID-4
-    #[test]
-    fn on_https_nothing_is_told_at_all() {
-        assert_eq!(super::quiet(true), "no-referrer");
-    }
+    Ok(reply::quietly(desk, reply::page(&page, &nonce, refusal)?))
 }

@@ -8,13 +8,12 @@ use axum::extract::State;
 use axum::http::Request;
 use palisade_access::Locked;
 use palisade_gate::{Allowed, Exchange};
-use palisade_model::{FieldFault, Refusal};
+use palisade_model::Refusal;
 use serde_json::json;
 
-use super::intake::Intake;
-use super::sessions::somebody;
-use super::{Answer, Desk, reply};
 use crate::locked;
+use crate::service::identity::intake::Intake;
+use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// Lifts what the one field of the body names.
 pub(super) async fn submit(
@@ -32,15 +31,11 @@ pub(super) async fn submit(
         (Some(user), None, false) => Locked::User(user.expose().to_owned()),
         (None, Some(address), false) => {
             let network = locked::network(address.expose());
-            Locked::Network(network.ok_or_else(|| fault("address", locked::NETWORK))?)
+            Locked::Network(network.ok_or_else(|| Refusal::field("address", locked::NETWORK))?)
         }
         (None, None, true) => Locked::All,
-        _ => return Err(fault("user", "Send one of user, address and all.").into()),
+        _ => return Err(Refusal::field("user", "Send one of user, address and all.").into()),
     };
     let forgotten = desk.access.unlock(&whose, Some(administrator), &exchange.origin()).await?;
     Ok(reply::json(200, &json!({ "forgotten": forgotten })))
-}
-
-fn fault(field: &'static str, message: &'static str) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
 }

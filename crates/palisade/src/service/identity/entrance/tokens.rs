@@ -11,8 +11,8 @@ use palisade_gate::{Allowed, Exchange};
 use palisade_model::Denial;
 use serde_json::json;
 
-use super::intake::{Intake, Speech};
-use super::{Answer, Desk, reply};
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, reply};
 
 /// Exchanges a refresh token for its successor and a new access token.
 pub(super) async fn refresh(

@@ -16,9 +16,9 @@ use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal, Secret};
 use serde_json::json;
 
-use super::intake::{Intake, Speech};
-use super::{Answer, Desk, forgot, next, reply};
 use crate::pages::{Field, Register};
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, next, reply};
 
 /// What the form starts from, or comes back with.
 #[derive(Default)]
@@ -80,7 +80,7 @@ pub(super) async fn submit(
     match (outcome, intake.speech) {
         (Ok(SignedUp::Awaiting), Speech::Form) => {
             let what = "A letter is on its way to the address that you wrote.";
-            Ok(forgot::sent(&desk, what, "/auth/register", ("/auth/login", "Back to sign-in"))?)
+            Ok(reply::sent(&desk, what, "/auth/register", ("/auth/login", "Back to sign-in"))?)
         }
         (Ok(SignedUp::Awaiting), Speech::Json) => Ok(reply::json(202, &json!({ "status": "accepted" }))),
         (Ok(SignedUp::Made(_)), Speech::Form) => {

@@ -11,9 +11,9 @@ use axum::http::{Request, Response};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal};
 
-use super::intake::Intake;
-use super::{Answer, Desk, link, reply};
 use crate::pages::{Confirm, Field};
+use crate::service::identity::intake::Intake;
+use crate::service::identity::{Answer, Desk, reply};
 
 /// The form, for a link that is still good.
 pub(super) async fn page(
@@ -58,5 +58,5 @@ fn form(desk: &Desk, name: &str, refusal: Option<&Refusal>) -> Result<Response<B
         name: Field::name().with_value(name),
         password: Field::password(),
     };
-    Ok(link::quietly(desk, reply::page(&page, &nonce, refusal)?))
+    Ok(reply::quietly(desk, reply::page(&page, &nonce, refusal)?))
 }

@@ -11,10 +11,10 @@ use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal};
 use serde_json::json;
 
-use super::intake::{Intake, Speech};
-use super::sessions::somebody;
-use super::{Answer, Desk, account, forgot, link, reply};
+use super::overview;
 use crate::pages::Address;
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// Asks for a link to an address.
 pub(super) async fn submit(
@@ -37,11 +37,11 @@ pub(super) async fn submit(
     match (outcome, intake.speech) {
         (Ok(()), Speech::Form) => {
             let what = "A letter with a link is on its way to the new address.";
-            Ok(forgot::sent(&desk, what, "/account", ("/account", "Back to your account"))?)
+            Ok(reply::sent(&desk, what, "/account", ("/account", "Back to your account"))?)
         }
         (Ok(()), Speech::Json) => Ok(reply::json(202, &json!({ "status": "accepted" }))),
         (Err(refusal), Speech::Form) if reply::correctable(&refusal) => {
-            Ok(account::overview(&desk, principal, None, Some(&refusal)).await?)
+            Ok(overview::overview(&desk, principal, None, Some(&refusal)).await?)
         }
         (Err(refusal), _) => Err(refusal.into()),
     }
@@ -64,7 +64,7 @@ pub(super) async fn page(
         csrf_field: &desk.policy.csrf.field,
         csrf_token: &csrf_token,
     };
-    Ok(link::quietly(&desk, reply::page(&page, &nonce, None)?))
+    Ok(reply::quietly(&desk, reply::page(&page, &nonce, None)?))
 }
 
 /// Uses a link.

@@ -4,20 +4,15 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use palisade_access::{Permit, Principal, Via};
+use palisade_access::{Principal, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Denial;
 use palisade_model::id::SessionId;
 use palisade_store::Session;
 use serde_json::{Value, json};
 
-use super::{Answer, Desk, reply};
 use crate::device;
-
-/// Whoever the gate has let in as somebody.
-pub(super) fn somebody(permit: &Permit) -> Result<&Principal, Denial> {
-    permit.principal().ok_or(Denial::SignInRequired)
-}
+use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// The person behind the credential.
 pub(super) async fn me(Allowed(permit): Allowed) -> Answer {
@@ -38,7 +33,7 @@ pub(super) async fn list(State(desk): State<Desk>, Allowed(permit): Allowed) -> 
 }
 
 /// Sessions as programs see them.
-pub(super) fn listed(sessions: &[Session], principal: &Principal) -> Value {
+pub(crate) fn listed(sessions: &[Session], principal: &Principal) -> Value {
     let list: Vec<Value> = sessions
         .iter()
         .map(|session| {

@@ -7,30 +7,30 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::id::{SessionId, UserId};
-use palisade_model::{Denial, FieldFault, Refusal, TenantId};
+use palisade_model::{Denial, Refusal, TenantId};
 use palisade_store::User;
 use serde_json::{Value, json};
 
-use super::sessions::{self, somebody};
-use super::{Answer, Desk, reply};
+use crate::service::identity::account::sessions;
+use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// Users in one answer, unless fewer are asked for.
 const PAGE: u32 = 100;
 
 /// The users whom the administrator oversees.
-pub(super) async fn users(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
+pub(super) async fn list(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
     let limit = match reply::query(&uri, "limit") {
         None => PAGE,
         Some(text) => match text.parse() {
             Ok(limit @ 1..=PAGE) => limit,
-            _ => return Err(fault("limit", "Send a number from 1 to 100.").into()),
+            _ => return Err(Refusal::field("limit", "Send a number from 1 to 100.").into()),
         },
     };
     let after = match reply::query(&uri, "after") {
         None => None,
         Some(text) => match UserId::parse(&text) {
             Some(id) => Some(id),
-            None => return Err(fault("after", "Send the id of a user.").into()),
+            None => return Err(Refusal::field("after", "Send the id of a user.").into()),
         },
     };
     let login = reply::query(&uri, "login");
@@ -40,7 +40,7 @@ pub(super) async fn users(State(desk): State<Desk>, Allowed(permit): Allowed, ur
 }
 
 /// The live sessions of one of them.
-pub(super) async fn list(
+pub(super) async fn sessions(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Path(user): Path<String>,
@@ -52,7 +52,7 @@ pub(super) async fn list(
 }
 
 /// Ends one of them.
-pub(super) async fn end(
+pub(super) async fn end_session(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
@@ -68,7 +68,7 @@ pub(super) async fn end(
 }
 
 /// Signs somebody out everywhere.
-pub(super) async fn end_all(
+pub(super) async fn end_sessions(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
@@ -95,8 +95,4 @@ fn described(user: &User) -> Value {
         "enabled": user.enabled,
         "created_at": user.created_at.to_string(),
     })
-}
-
-fn fault(field: &'static str, message: &'static str) -> Refusal {
-    Refusal::fields(vec![FieldFault { field: field.into(), message: message.into() }])
 }

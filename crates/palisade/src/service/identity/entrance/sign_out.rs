@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, Response, header};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal};
 
-use super::{Answer, Desk, cookies, reply};
+use crate::service::identity::{Answer, Desk, cookies, reply};
 
 /// What the application left in the browser goes too (Clear Site Data, W3C; ASVS 5.0, 14.3.1). Cookies are not
 /// named: the application's own may hold what outlives a session, as a choice of language.

@@ -9,15 +9,14 @@ use axum::http::{Request, Response, Uri};
 use palisade_access::{Principal, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::id::SessionId;
-use palisade_model::{Denial, FieldFault, Refusal, Timestamp};
+use palisade_model::{Denial, Refusal, Timestamp};
 use palisade_policy::section::identify::Provider;
 use palisade_store::{Identity, Session};
 
-use super::intake::{Intake, Speech};
-use super::sessions::somebody;
-use super::{Answer, Desk, reply};
 use crate::device;
 use crate::pages::{Account, Field, IdentityLine, SessionLine};
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// The whole account.
 pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
@@ -84,12 +83,8 @@ pub(super) async fn end_sessions(
         desk.access.end_other_sessions(principal, &exchange.origin()).await?;
         "/account?done=sessions"
     } else {
-        let id = SessionId::parse(which.expose()).ok_or_else(|| {
-            Refusal::fields(vec![FieldFault {
-                field: "session".into(),
-                message: "Name a session, or 'others'.".into(),
-            }])
-        })?;
+        let id = SessionId::parse(which.expose())
+            .ok_or_else(|| Refusal::field("session", "Name a session, or 'others'."))?;
         desk.access.end_session(principal, id, &exchange.origin()).await?;
         "/account?done=session"
     };

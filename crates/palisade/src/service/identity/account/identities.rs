@@ -1,0 +1,60 @@
+//! `/account/identities`: one's accounts at other sites, linked and unlinked (ID-6).
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::Request;
+use palisade_gate::{Allowed, Exchange};
+use palisade_model::Denial;
+use serde_json::json;
+
+use crate::service::identity::entrance::provider::{keep, onward};
+use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::{Answer, Desk, reply, somebody};
+
+/// To the provider, to link an account there. A form may not lead to another site (form-action), so a page does.
+pub(super) async fn link(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    intake.skip(&desk.policy.csrf.field);
+    let name = intake.required("provider", "Name a provider.");
+    intake.finish()?;
+    let departure = desk.access.depart(name.expose(), None, Some(principal), true).await?;
+    let mut response = match intake.speech {
+        Speech::Form => onward(&desk, &departure.location)?,
+        Speech::Json => reply::json(200, &json!({ "location": departure.location })),
+    };
+    keep(&desk, &departure, response.headers_mut());
+    Ok(response)
+}
+
+/// Takes an account elsewhere off one's own.
+pub(super) async fn unlink(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let principal = somebody(&permit)?;
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    intake.skip(&desk.policy.csrf.field);
+    let issuer = intake.required("issuer", "Name the issuer.");
+    let subject = intake.required("subject", "Name the subject.");
+    intake.finish()?;
+    let origin = exchange.origin();
+    if !desk.access.unlink(principal, issuer.expose(), subject.expose(), &origin).await? {
+        return Err(Denial::RouteUnknown.into());
+    }
+    Ok(match intake.speech {
+        Speech::Form => reply::see_other("/account?done=unlinked"),
+        Speech::Json => reply::done(),
+    })
+}

@@ -1,0 +1,55 @@
+//! `/auth/breakglass`: the way in when all others fail (ID-13).
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response};
+use palisade_gate::{Allowed, BrokeGlass, Exchange};
+use palisade_model::{Denial, Refusal};
+
+use crate::pages::{Breakglass, Field};
+use crate::service::identity::intake::Intake;
+use crate::service::identity::{Answer, Desk, reply};
+
+/// The form.
+pub(super) async fn page(State(desk): State<Desk>, Allowed(_permit): Allowed) -> Answer {
+    Ok(form(&desk, None)?)
+}
+
+/// Opens a boxed session for a breakglass token.
+pub(super) async fn submit(
+    State(desk): State<Desk>,
+    Allowed(_permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Answer {
+    let (head, body) = request.into_parts();
+    let mut intake = Intake::read(&head.headers, body).await?;
+    intake.skip(&desk.policy.csrf.field);
+    let token = intake.required("token", "Enter the token.");
+    let outcome = match intake.finish() {
+        Ok(()) => desk.access.redeem_breakglass(token.expose().trim(), &exchange.origin()).await,
+        Err(refusal) => Err(refusal),
+    };
+    match outcome {
+        Ok(new) => {
+            let onward = reply::see_other(&desk.policy.identify.home);
+            let mut answer = reply::signed_in(reply::begin(&desk, &new, onward));
+            answer.extensions_mut().insert(BrokeGlass(new.principal));
+            Ok(answer)
+        }
+        Err(refusal) if matches!(refusal.denial, Denial::InvalidInput | Denial::CredentialInvalid) => {
+            Ok(form(&desk, Some(&refusal))?)
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+fn form(desk: &Desk, refusal: Option<&Refusal>) -> Result<Response<Body>, Refusal> {
+    let nonce = reply::nonce(desk)?;
+    let page =
+        Breakglass { frame: reply::troubled(desk.frame(&nonce), refusal), token: Field::breakglass_token() };
+    reply::page(&page, &nonce, refusal)
+}
