@@ -1,7 +1,7 @@
 //! Opaque tokens: of programs, administrators and visitors, and for breakglass (ID-12, ID-13, ID-14, ID-16).
 
 use palisade_model::id::{KeyId, UserId};
-use palisade_model::{AuditEvent, Timestamp};
+use palisade_model::{AuditEvent, TenantId, Timestamp};
 
 use crate::db::Tx;
 use crate::feed::Subject;
@@ -99,10 +99,12 @@ statements! {
                     AND (t.expires_at IS NULL OR t.expires_at > $2) AND u.enabled = 1");
     BY_ID = concat!("SELECT ", columns!(), " FROM api_tokens t WHERE t.id = $1");
     OF_USER = concat!("SELECT ", columns!(), " FROM api_tokens t WHERE t.user_id = $1 ORDER BY t.id DESC LIMIT 1000");
-    PAGE = concat!("SELECT ", columns!(), " FROM api_tokens t WHERE t.id > $1 ORDER BY t.id LIMIT $2");
+    PAGE = concat!("SELECT ", columns!(), " FROM api_tokens t JOIN users u ON u.id = t.user_id \
+                    WHERE t.id > $1 AND (u.tenant = $3 OR $3 IS NULL) ORDER BY t.id LIMIT $2");
     SET_ENABLED = "UPDATE api_tokens SET enabled = $3 WHERE id = $1 AND (user_id = $2 OR $2 IS NULL) \
                    AND used_at IS NULL RETURNING 1";
     REVOKE = "DELETE FROM api_tokens WHERE id = $1 AND (user_id = $2 OR $2 IS NULL) AND used_at IS NULL RETURNING 1";
+    DISABLE_ALL = "UPDATE api_tokens SET enabled = 0 WHERE user_id = $1 AND enabled = 1 AND used_at IS NULL";
     REVOKE_ALL = "DELETE FROM api_tokens WHERE user_id = $1 AND used_at IS NULL RETURNING id";
     REPLACE = "UPDATE api_tokens SET replaced_by = $2, \
                expires_at = CASE WHEN expires_at IS NULL OR expires_at > $3 THEN $3 ELSE expires_at END \
@@ -145,6 +147,12 @@ fn read(row: &mut Row) -> Result<ApiToken, StoreError> {
 /// Forgets by which token up to 1,000 sessions began that are over.
 pub(crate) fn prune() -> Query {
     PRUNE_BEGUN.with([])
+}
+
+/// Lets no token of a user count any more, for a change that ends their sessions as well. A breakglass token that was
+/// used stays for its report.
+pub(crate) fn disable_all(user: UserId) -> Query {
+    DISABLE_ALL.with(values![user])
 }
 
 /// Ends the sessions that a token began.
@@ -243,13 +251,19 @@ impl Store {
         rows.into_iter().map(|mut row| read(&mut row)).collect()
     }
 
-    /// Everybody's tokens in order of their making, behind `after`; at most `limit`, and never more than 1,000.
+    /// The tokens of everybody, or of a tenant's users, in order of their making, behind `after`; at most `limit`, and
+    /// never more than 1,000.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn api_tokens(&self, after: Option<KeyId>, limit: u32) -> Result<Vec<ApiToken>, StoreError> {
+    pub async fn api_tokens(
+        &self,
+        tenant: Option<&TenantId>,
+        after: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiToken>, StoreError> {
         let after = after.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
-        let rows = self.db().list(PAGE.with(values![after, i64::from(limit.min(MOST))])).await?;
+        let rows = self.db().list(PAGE.with(values![after, i64::from(limit.min(MOST)), tenant])).await?;
         rows.into_iter().map(|mut row| read(&mut row)).collect()
     }
 
@@ -383,8 +397,9 @@ impl Store {
         Ok(())
     }
 
-    /// Begins a session for whoever shows this token, and it ends with the token. `false` when the token does not
-    /// count any more; the trail hears of it only when it does.
+    /// Begins a session for whoever shows this token, and it ends with the token. With `keep`, the user has at most so
+    /// many, as with [`Store::create_session`]. `false` when the token does not count any more; the trail hears of it
+    /// only when it does.
     ///
     /// # Errors
     /// [`StoreError::Gone`] when its user is disabled.
@@ -392,6 +407,7 @@ impl Store {
         &self,
         digest: &[u8; 32],
         begun: &Session,
+        keep: Option<usize>,
         audit: Vec<AuditEvent>,
     ) -> Result<bool, StoreError> {
         let (begun, digest) = (begun.clone(), *digest);
@@ -406,6 +422,10 @@ impl Store {
                     };
                     tx.later(session::create(&begun));
                     tx.later(BEGAN.with(values![begun.id, token.id]));
+                    for mut row in tx.rows(session::end_oldest(begun.user, begun.id, keep)).await? {
+                        row.read::<[u8; 32]>()?;
+                        tx.changed(Subject::Session(row.read()?));
+                    }
                     tx.record(audit);
                     Ok(true)
                 })

@@ -8,7 +8,7 @@ use crate::feed::Subject;
 use crate::sql::{statements, values};
 use crate::user::{MOST, enabled, look};
 use crate::value::first;
-use crate::{Store, StoreError, User, link, pending, refresh, session};
+use crate::{Store, StoreError, User, api_token, link, pending, refresh, session};
 
 statements! {
     KEEP_FORMER = "INSERT INTO password_history (user_id, number, hash) \
@@ -146,8 +146,8 @@ impl Store {
         rows.into_iter().map(|mut row| Ok((row.read()?, row.read()?))).collect()
     }
 
-    /// Lets the user sign in, or no more. Disabling ends their sessions, refresh families, links and whatever
-    /// ceremony they are in.
+    /// Lets the user sign in, or no more. Disabling ends their sessions, refresh families, API tokens, links and
+    /// whatever ceremony they are in; none of it comes back with them.
     ///
     /// # Errors
     /// [`StoreError::Gone`] when there is no such user.
@@ -172,6 +172,7 @@ impl Store {
                             refresh::revoke_all(id, now),
                             link::forget_unused(id),
                             pending::forget_of(id),
+                            api_token::disable_all(id),
                         ];
                         let [set, ..] = tx.all(ending).await?;
                         set

@@ -8,7 +8,7 @@ use crate::db::Tx;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
 use crate::value::first;
-use crate::{Link, Mail, Store, StoreError, User, link, outbox, refresh, session, user};
+use crate::{Link, Mail, Store, StoreError, User, api_token, link, outbox, refresh, session, user};
 
 statements! {
     // Whatever lets somebody in besides the password.
@@ -37,7 +37,7 @@ async fn consume(tx: &mut Tx<'_>, digest: &[u8; 32], of: &User, now: Timestamp) 
 
 impl Store {
     /// Sets the password of a user as they were read by a link, which is used up, and ends everything that the
-    /// former one let in. A link that was mailed proves its address: the account has that address from then on. If
+    /// former one let in, and the API tokens: whoever had the account may have made some. A link that was mailed proves its address: the account has that address from then on. If
     /// nobody had proven the account's address before, whoever made it may have been a stranger, so accounts
     /// elsewhere and keys that were fastened to it go as well; second factors stay, since a mailbox must not get
     /// round them (ID-17).
@@ -59,6 +59,7 @@ impl Store {
                 Box::pin(async move {
                     let used = consume(tx, &digest, &of, new.at).await?;
                     credential::replace(tx, &of, &new, None).await?;
+                    tx.later(api_token::disable_all(of.id));
                     if used.purpose == link::UNDO {
                         // The oldest wins: whoever took the account got a link like this at an address of theirs.
                         tx.later(link::forget_all_but_undo(of.id, used.expires_at));

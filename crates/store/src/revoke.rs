@@ -42,8 +42,9 @@ statements! {
     END_SESSIONS = concat!("DELETE FROM sessions WHERE user_id IN ", whose!(), " RETURNING 1");
     REVOKE_FAMILIES = concat!("UPDATE families SET revoked_at = $3 WHERE revoked_at IS NULL AND user_id IN ", whose!(),
                               " RETURNING 1");
-    DISABLE_TOKENS = concat!("UPDATE api_tokens SET enabled = 0 WHERE enabled = 1 AND user_id IN ", whose!(),
-                             " RETURNING 1");
+    // A breakglass token that was used lets nobody in any more, and waits for its report.
+    DISABLE_TOKENS = concat!("UPDATE api_tokens SET enabled = 0 WHERE enabled = 1 AND used_at IS NULL AND user_id IN ",
+                             whose!(), " RETURNING 1");
     FORGET_LINKS = concat!("DELETE FROM links WHERE used_at IS NULL AND user_id IN ", whose!(), " RETURNING 1");
     FORGET_PENDING = concat!("DELETE FROM pending WHERE user_id IN ", whose!());
 }

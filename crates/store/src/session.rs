@@ -111,7 +111,7 @@ statements! {
               AND digest = $2 AND stale = 1 RETURNING 1";
     OF_USER = concat!("SELECT ", columns!(), " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 \
                        ORDER BY s.last_seen DESC, s.id DESC");
-    RENEW = "UPDATE sessions SET digest = $4, proven_at = $5, strong = $6 WHERE id = $1 AND user_id = $2 \
+    RENEW = "UPDATE sessions SET digest = $4, proven_at = $5, strong = $6, former = NULL WHERE id = $1 AND user_id = $2 \
              AND digest = $3 RETURNING id, digest, user_id, created_at, last_seen, expires_at, kind, proven_at, \
              strong, address, agent";
     TOUCH = "UPDATE sessions SET last_seen = $2 WHERE digest = $1 AND last_seen < $2";
@@ -136,6 +136,12 @@ pub(crate) fn create(s: &Session) -> Query {
         s.address.as_ref(),
         s.agent.as_deref().map(without_nul),
     ])
+}
+
+/// Ends those of a user's sessions beyond `keep`, this one aside, that were used least recently: their digests and ids.
+pub(crate) fn end_oldest(user: UserId, but: SessionId, keep: Option<usize>) -> Query {
+    let place = keep.map_or(i64::MAX, |keep| i64::try_from(keep.max(1)).unwrap_or(i64::MAX));
+    END_OLDEST.with(values![user, but, place])
 }
 
 /// Ends a user's sessions but one.
@@ -208,7 +214,6 @@ impl Store {
         audit: Vec<AuditEvent>,
     ) -> Result<Vec<[u8; 32]>, StoreError> {
         let (s, source) = (session.clone(), source.cloned());
-        let place = keep.map_or(i64::MAX, |keep| i64::try_from(keep.max(1)).unwrap_or(i64::MAX));
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -218,7 +223,7 @@ impl Store {
                             held::any(s.user),
                             END_EXPIRED_OF.with(values![s.user, s.created_at]),
                             create(&s),
-                            END_OLDEST.with(values![s.user, s.id, place]),
+                            end_oldest(s.user, s.id, keep),
                         ])
                         .await?;
                     user::enabled(found)?;

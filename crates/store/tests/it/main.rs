@@ -21,5 +21,6 @@ mod revoke;
 mod server;
 mod sessions;
 mod signing;
+mod tokens;
 mod trail;
 mod users;

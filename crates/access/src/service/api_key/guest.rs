@@ -91,8 +91,12 @@ impl Access {
         };
         let row = entry(Action::SignedIn, "session", &id, &user, origin).change("with", (), "token");
         let digest = opaque::digest(token);
-        if !self.store().begin_by_token(&digest, &session, vec![row]).await.map_err(unchanged)? {
+        let most = self.policy().identify.sessions.max_per_user;
+        if !self.store().begin_by_token(&digest, &session, most, vec![row]).await.map_err(unchanged)? {
             return Err(invalid());
+        }
+        if most.is_some() {
+            self.revoke_user(user.id);
         }
         let principal = Principal::of_session(&user, &session, self.policy());
         let device = self.welcome(&user, origin)?;
