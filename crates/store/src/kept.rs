@@ -17,6 +17,9 @@ const FEED: Duration = Duration::from_secs(3600);
 /// How long keys are kept that are of no use any more: for whoever wants to know what happened.
 const RETIRED: Duration = Duration::from_secs(30 * 86_400);
 
+/// So many rows of a table are removed at once at most, as the statements say.
+const BATCH: usize = 1000;
+
 statements! {
     FIND = "SELECT sealed FROM kept_secrets WHERE name = $1";
 }
@@ -33,11 +36,12 @@ impl Store {
 
     /// Removes what is over: sessions, tokens, links, ceremonies, mail, counters, keys that retired a month ago,
     /// and the feed's entries older than an hour.
-    /// A thousand of each at once at most; call it every minute or so.
+    /// A thousand of each at once at most; whether there may be more. Call it every minute or so, and again while there
+    /// is more: what strangers can make must not outgrow what is removed.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn prune(&self, now: Timestamp) -> Result<bool, StoreError> {
         let ago = |span: Duration| {
             let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
             Timestamp::from_micros(now.as_micros().saturating_sub(span))
@@ -46,20 +50,23 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    tx.later(session::prune(now));
                     tx.later(identity::prune());
-                    tx.later(spent::prune(now));
-                    refresh::prune(now).into_iter().for_each(|query| tx.later(query));
-                    tx.later(link::prune(now));
                     tx.later(api_token::prune());
-                    tx.later(sign_up::prune(now));
-                    outbox::prune(now).into_iter().for_each(|query| tx.later(query));
-                    tx.later(pending::prune(now));
-                    tx.later(lockout::prune(now));
                     tx.later(counters::prune(now));
                     tx.later(signing::prune(month_ago));
                     feed::forget(hour_ago).into_iter().for_each(|query| tx.later(query));
-                    Ok(())
+                    let mut batches = vec![
+                        session::prune(now),
+                        spent::prune(now),
+                        link::prune(now),
+                        sign_up::prune(now),
+                        pending::prune(now),
+                        lockout::prune(now),
+                    ];
+                    batches.extend(refresh::prune(now));
+                    batches.extend(outbox::prune(now));
+                    let removed = tx.each(batches).await?;
+                    Ok(removed.iter().any(|rows| rows.len() >= BATCH))
                 })
             })
             .await

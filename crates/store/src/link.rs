@@ -36,7 +36,7 @@ statements! {
     FORGET_UNUSED = "DELETE FROM links WHERE user_id = $1 AND used_at IS NULL";
     FORGET_BUT = "DELETE FROM links WHERE user_id = $1 AND used_at IS NULL AND (purpose <> $2 OR expires_at > $3)";
     PRUNE = "DELETE FROM links WHERE digest IN \
-             (SELECT digest FROM links WHERE expires_at <= $1 LIMIT 1000)";
+             (SELECT digest FROM links WHERE expires_at <= $1 LIMIT 1000) RETURNING 1";
 }
 
 /// Makes a user's unused links useless.

@@ -59,9 +59,9 @@ statements! {
     DROP = "DELETE FROM outbox WHERE id = $1";
     PUT_OFF = "UPDATE outbox SET next_at = $2 WHERE id = $1";
     OUTLOOK = "SELECT COUNT(*), MIN(next_at) FROM outbox WHERE expires_at > $1";
-    PRUNE = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE expires_at <= $1 LIMIT 1000)";
+    PRUNE = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE expires_at <= $1 LIMIT 1000) RETURNING 1";
     PRUNE_POSTINGS = "DELETE FROM postings WHERE recipient IN \
-                      (SELECT recipient FROM postings WHERE ends <= $1 LIMIT 1000)";
+                      (SELECT recipient FROM postings WHERE ends <= $1 LIMIT 1000) RETURNING 1";
 }
 
 /// Queues a letter.

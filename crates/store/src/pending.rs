@@ -40,7 +40,7 @@ statements! {
     TAKE = concat!("DELETE FROM pending WHERE digest = $1 AND kind = $2 AND expires_at > $3 RETURNING ", columns!());
     FORGET_OF = "DELETE FROM pending WHERE user_id = $1";
     PRUNE = "DELETE FROM pending WHERE digest IN \
-             (SELECT digest FROM pending WHERE expires_at <= $1 LIMIT 1000)";
+             (SELECT digest FROM pending WHERE expires_at <= $1 LIMIT 1000) RETURNING 1";
 }
 
 /// Ends whatever ceremonies a user is in.

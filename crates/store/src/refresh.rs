@@ -70,9 +70,9 @@ statements! {
     REVOKE_ALL = "UPDATE families SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL \
                   RETURNING id";
     PRUNE = "DELETE FROM refresh_tokens WHERE digest IN \
-             (SELECT digest FROM refresh_tokens WHERE expires_at <= $1 LIMIT 1000)";
+             (SELECT digest FROM refresh_tokens WHERE expires_at <= $1 LIMIT 1000) RETURNING 1";
     PRUNE_FAMILIES = "DELETE FROM families WHERE id IN (SELECT id FROM families f WHERE NOT EXISTS \
-                      (SELECT 1 FROM refresh_tokens t WHERE t.family_id = f.id) LIMIT 1000)";
+                      (SELECT 1 FROM refresh_tokens t WHERE t.family_id = f.id) LIMIT 1000) RETURNING 1";
 }
 
 /// Revokes a user's families.

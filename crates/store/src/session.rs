@@ -118,7 +118,7 @@ statements! {
     END = "DELETE FROM sessions WHERE id = $1 AND user_id = $2 RETURNING 1";
     END_ALL = "DELETE FROM sessions WHERE user_id = $1 AND (id <> $2 OR $2 IS NULL) RETURNING id";
     PRUNE = "DELETE FROM sessions WHERE digest IN \
-             (SELECT digest FROM sessions WHERE expires_at <= $1 LIMIT 1000)";
+             (SELECT digest FROM sessions WHERE expires_at <= $1 LIMIT 1000) RETURNING 1";
 }
 
 /// Begins a session.

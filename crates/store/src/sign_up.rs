@@ -12,7 +12,7 @@ statements! {
     KEEP = "INSERT INTO sign_ups (digest, sealed, expires_at) VALUES ($1, $2, $3)";
     FIND = "SELECT sealed FROM sign_ups WHERE digest = $1 AND expires_at > $2";
     FINISH = "DELETE FROM sign_ups WHERE digest = $1 AND expires_at > $2 RETURNING 1";
-    PRUNE = "DELETE FROM sign_ups WHERE digest IN (SELECT digest FROM sign_ups WHERE expires_at <= $1 LIMIT 1000)";
+    PRUNE = "DELETE FROM sign_ups WHERE digest IN (SELECT digest FROM sign_ups WHERE expires_at <= $1 LIMIT 1000) RETURNING 1";
 }
 
 /// Removes up to 1,000 registrations that are over.

@@ -8,7 +8,7 @@ use crate::{Store, StoreError};
 statements! {
     PUT = "INSERT INTO spent (digest, expires_at) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING RETURNING 1";
     LOOK = "SELECT 1 FROM spent WHERE digest = $1 AND expires_at > $2";
-    PRUNE = "DELETE FROM spent WHERE digest IN (SELECT digest FROM spent WHERE expires_at <= $1 LIMIT 1000)";
+    PRUNE = "DELETE FROM spent WHERE digest IN (SELECT digest FROM spent WHERE expires_at <= $1 LIMIT 1000) RETURNING 1";
 }
 
 /// Notes that it happened.

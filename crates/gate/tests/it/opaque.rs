@@ -147,25 +147,25 @@ async fn a_token_in_the_address_becomes_a_cookie_and_a_clean_address() {
     for (name, made, path) in
         [("user_token", &guest, "/in/x"), ("token", &admin, "/admin"), ("admin_token", &admin, "/admin")]
     {
-        let token = made.token.expose();
+        let (token, before) = (made.token.expose(), house.hits());
         let got = house.send(Ask::get(&format!("{path}?a=1&{name}={token}&b=%20"))).await;
         assert_eq!((got.status(), got.header("location")), (303, format!("{path}?a=1&b=%20").as_str()));
         assert_eq!(got.header("referrer-policy"), "no-referrer");
         assert_eq!(got.header("cache-control"), "no-store");
-        assert_eq!(house.hits(), 0, "the application saw the token");
+        assert_eq!(house.hits(), before, "the application saw the token");
         let cookie = session(&got);
         assert!(!cookie.contains(&token[8..]));
         let seen = house.send(Ask::get(path).signed_in(&cookie)).await;
         assert_eq!(seen.status(), 200, "{path}");
-        assert!(house.access.revoke_api_key(made.kept.id, None, None, &Origin::default()).await.is_ok());
-        if name != "token" {
-            assert_eq!(house.send(Ask::get(path).signed_in(&cookie)).await.status(), 401, "{path}");
+        if name == "token" {
+            continue;
         }
-        if name == "user_token" {
-            let got = house.send(Ask::get(&format!("/in/x?user_token={token}"))).await;
-            assert_eq!(code(&got), refused(401, "identify.credential"));
-            break;
-        }
+        assert!(house.access.revoke_api_key(made.kept.id, None, None, &Origin::default()).await.unwrap());
+        let hits = house.hits();
+        assert_eq!(house.send(Ask::get(path).signed_in(&cookie)).await.status(), 401, "{path}");
+        let got = house.send(Ask::get(&format!("{path}?{name}={token}"))).await;
+        assert_eq!(code(&got), refused(401, "identify.credential"));
+        assert_eq!(house.hits(), hits);
     }
     let events = house.events();
     let whole = serde_json::to_string(&events).unwrap();
@@ -184,6 +184,18 @@ async fn whoever_is_signed_in_does_not_become_somebody_else_by_a_link() {
     let got = house.send(Ask::get(&link).signed_in(&ann)).await;
     assert_eq!(code(&got), refused(409, "identify.clash"));
     assert!(!got.has("set-cookie"));
+    // Behind a link from another site a strict cookie stays at home: the browser is asked once more, from here.
+    let foreign = house.send(Ask::get(&link).header("sec-fetch-site", "cross-site")).await;
+    assert_eq!((foreign.status(), foreign.header("refresh")), (200, format!("0; url={link}").as_str()));
+    assert_eq!(
+        (foreign.header("referrer-policy"), foreign.header("cache-control")),
+        ("no-referrer", "no-store")
+    );
+    assert!(!foreign.has("set-cookie"));
+    let here = Ask::get(&link).header("sec-fetch-site", "same-origin");
+    assert_eq!(code(&house.send(here.signed_in(&ann)).await), refused(409, "identify.clash"));
+    let here = house.send(Ask::get(&link).header("sec-fetch-site", "same-origin")).await;
+    assert_eq!(here.status(), 303);
     // One's own link again: on to the clean address, and no second session.
     let own = session(&house.send(Ask::get(&link)).await);
     let again = house.send(Ask::get(&link).signed_in(&own)).await;
@@ -221,6 +233,38 @@ async fn a_token_in_an_address_where_none_is_taken_reaches_nobody() {
     }
     assert_eq!(house.hits(), 0, "the application saw a token");
     assert!(!serde_json::to_string(&house.events()).unwrap().contains(&token[8..30]));
+}
+
+// What is shown besides must not carry the address past those who would look at it; and nothing is used up.
+// proves: ID-12, ID-13, ID-14, AUD-5
+#[tokio::test]
+async fn a_token_in_an_address_reaches_nobody_beside_another_credential_either() {
+    let house = House::of(ALL).await;
+    house.sign_in("ann", &["user"], None).await;
+    let made = key(&house, "ann", TokenKind::Key, "write").await;
+    let wait = std::time::Duration::from_secs(600);
+    let glass = house.access.issue_breakglass("a drill", wait, &Origin::default()).await.unwrap();
+    let guest = house.access.register_guest(&Origin::default()).await.unwrap();
+    for query in [format!("x={}", made.token.expose()), format!("user_token={}", guest.token.expose())] {
+        for path in ["/in/x", "/open/x"] {
+            let ask = || Ask::get(&format!("{path}?{query}")).from("192.0.2.60");
+            for ask in [
+                bearer(ask(), &made.token),
+                ask().header("authorization", "Bearer an.applications.own"),
+                ask().header("x-admin-token", glass.token.expose()),
+                ask().header("x-user-token", guest.token.expose()),
+            ] {
+                assert_eq!(house.send(ask).await.status(), 400, "{path}");
+            }
+        }
+    }
+    assert_eq!(house.hits(), 0);
+    let events = serde_json::to_string(&house.events()).unwrap();
+    assert!(!events.contains(&made.token.expose()[8..]) && !events.contains(&guest.token.expose()[8..]));
+    assert!(
+        house.access.redeem_breakglass(glass.token.expose(), &Origin::default()).await.is_ok(),
+        "used up"
+    );
 }
 
 // proves: ID-14

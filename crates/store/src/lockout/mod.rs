@@ -41,7 +41,7 @@ statements! {
     UNLOCK = "DELETE FROM lockouts WHERE key = $1 OR owner = $1 RETURNING 1";
     UNLOCK_ALL = "DELETE FROM lockouts RETURNING 1";
     PRUNE = "DELETE FROM lockouts WHERE key IN \
-             (SELECT key FROM lockouts WHERE expires_at <= $1 LIMIT 1000)";
+             (SELECT key FROM lockouts WHERE expires_at <= $1 LIMIT 1000) RETURNING 1";
 }
 
 /// Removes up to 1,000 rows that count nothing any more.

@@ -14,6 +14,7 @@ use palisade_store::{ApiToken, SessionKind, StoreError, Subject, TokenKind, User
 use uuid::Uuid;
 
 use crate::access::{Access, unchanged, unknowable, unrandom};
+use crate::letter::Notice;
 use crate::principal::{Principal, Via};
 use crate::scope::Scopes;
 use crate::service::admin::oversee::oversees;
@@ -249,7 +250,9 @@ impl Access {
             expires_at: Some(self.now().plus(wish.life)),
         };
         let row = |id: &KeyId| about(Action::ApiKeyMade, "api_key", id, principal, origin);
-        self.keep(new, policy.max_per_user, row).await
+        let made = self.keep(new, policy.max_per_user, row).await?;
+        self.tell_of(&made, origin).await;
+        Ok(made)
     }
 
     /// Makes a token for a user. `by` is the administrator, `None` on the command line.
@@ -449,7 +452,22 @@ impl Access {
             return Err(Refusal::field("overlap", "Choose a shorter time."));
         }
         let user = principal.user();
-        self.rotate_api_key(id, Some(user), overlap, Some(user), origin).await
+        let made = self.rotate_api_key(id, Some(user), overlap, Some(user), origin).await?;
+        if let Some(made) = &made {
+            self.tell_of(made, origin).await;
+        }
+        Ok(made)
+    }
+
+    /// Tells its owner of a key that was made in their session: somebody else may have been in it.
+    async fn tell_of(&self, made: &MadeKey, origin: &Origin) {
+        match self.store().user(made.kept.user).await {
+            Ok(Some(user)) => {
+                self.notify(&user, Notice::KeyMade { name: made.kept.name.clone() }, origin).await;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a notice of a key could not be addressed"),
+        }
     }
 
     /// Whether somebody may make a credential for themselves: in an ordinary session with a recent proof.

@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use palisade_access::{Access, Principal};
 use palisade_model::{Denial, Refusal, Secret};
 use palisade_store::{SessionKind, TokenKind};
@@ -41,17 +41,19 @@ pub(super) async fn exchange(
 ) -> Result<Option<Response<Body>>, Refusal> {
     let Some(query) = request.uri().query() else { return Ok(None) };
     let Some(held) = look(gate, query) else { return Ok(None) };
-    let clean = clean(gate, request.uri());
-    // From here on nobody sees the token: neither a log, nor the page to sign in on, nor an application.
-    request.uri_mut().clone_from(&clean);
-    course.uri = clean.clone();
-    course.manner.next = course.manner.next.is_some().then(|| clean.path().to_owned());
+    let asked = request.uri().clone();
+    let clean = hush(gate, course, request);
     let Held::Token(token, kind) = held else {
         return Err(Refusal::new(Denial::CredentialInvalid, "a token in the address, where none is taken"));
     };
     // A program that only looks (HEAD) must not use up what works once; a form has its fields.
     if *request.method() != Method::GET {
         return Err(Refusal::new(Denial::CredentialInvalid, "a token in the address of other than GET"));
+    }
+    // Whose browser it is cannot be seen behind a link from another site: a strict cookie stays at home. Without asking
+    // once more from here, such a link would make the victim the attacker's guest.
+    if former.is_none() && is_foreign(request) {
+        return Ok(Some(once_more(&asked)));
     }
     let (access, token) = (&gate.parts().access, token.expose());
     if former.is_some_and(|former| former.kind() == SessionKind::Breakglass) {
@@ -82,6 +84,31 @@ pub(super) async fn exchange(
     course.begun = begun::cookies(gate, &session);
     course.principal = Some(session.principal);
     Ok(Some(onward(&clean)))
+}
+
+/// Refuses a request that shows another credential and has a token in its address as well.
+///
+/// # Errors
+/// [`Denial::Ambiguous`]; the address is clean then.
+pub(super) fn refuse_beside(
+    gate: &Gate,
+    course: &mut Course,
+    request: &mut Request<Body>,
+) -> Result<(), Refusal> {
+    if request.uri().query().and_then(|query| look(gate, query)).is_none() {
+        return Ok(());
+    }
+    hush(gate, course, request);
+    Err(Refusal::new(Denial::Ambiguous, "a credential, and a token in the address"))
+}
+
+/// From here on nobody sees the token: neither a log, nor the page to sign in on, nor an application.
+fn hush(gate: &Gate, course: &mut Course, request: &mut Request<Body>) -> Uri {
+    let clean = clean(gate, request.uri());
+    request.uri_mut().clone_from(&clean);
+    course.uri = clean.clone();
+    course.manner.next = course.manner.next.is_some().then(|| clean.path().to_owned());
+    clean
 }
 
 fn look(gate: &Gate, query: &str) -> Option<Held> {
@@ -147,6 +174,33 @@ fn clean(gate: &Gate, uri: &Uri) -> Uri {
         Some(PathAndQuery::try_from(text).unwrap_or_else(|_| PathAndQuery::from_static("/")));
     Uri::from_parts(parts).unwrap_or_else(|_| Uri::from_static("/"))
 }
+
+/// Whether a browser says that another site led here (Fetch Metadata, section 2.3).
+fn is_foreign(request: &Request<Body>) -> bool {
+    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+    site == Some(b"cross-site".as_slice())
+}
+
+/// The same address again, asked for by a page of this site, so that the browser sends its cookie along. The address
+/// stands in a field that no history and no Referer keeps.
+fn once_more(asked: &Uri) -> Response<Body> {
+    let target = asked.path_and_query().map_or("/", PathAndQuery::as_str);
+    let mut response = Response::new(Body::from(ONCE_MORE));
+    let headers = response.headers_mut();
+    if let (false, Ok(refresh)) =
+        (target.starts_with("//"), HeaderValue::try_from(format!("0; url={target}")))
+    {
+        headers.insert(HeaderName::from_static("refresh"), refresh);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response.extensions_mut().insert(Quiet);
+    response
+}
+
+const ONCE_MORE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>One moment</title>\n\
+    <h1>One moment</h1>\n<p>You are on your way. If nothing happens, load this page again.</p>\n</html>\n";
 
 /// Go there, with the cookie alone. Nobody is told where from.
 fn onward(to: &Uri) -> Response<Body> {

@@ -10,6 +10,7 @@ use palisade_access::{Access, BREAKGLASS_SPENT, Principal};
 use palisade_model::{Denial, Refusal, Secret, SecurityEvent};
 use palisade_store::TokenKind;
 
+use super::query;
 use crate::begun;
 use crate::course::Course;
 use crate::gate::Gate;
@@ -35,8 +36,10 @@ pub(super) async fn in_header(
     let admin = admin_token(gate, request.headers())?;
     let user = user_token(gate, course)?;
     let shown = [bearer.is_some(), admin.is_some(), user.is_some()];
-    if shown.into_iter().filter(|is| *is).count() > 1 {
-        return Err(Refusal::new(Denial::Ambiguous, "more than one credential"));
+    match shown.into_iter().filter(|is| *is).count() {
+        0 => return Ok(None),
+        1 => query::refuse_beside(gate, course, request)?,
+        _ => return Err(Refusal::new(Denial::Ambiguous, "more than one credential")),
     }
     let principal = if let Some(token) = bearer.filter(|token| Access::looks_like_a_token(token.expose())) {
         request.headers_mut().remove(AUTHORIZATION);
