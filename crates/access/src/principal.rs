@@ -103,8 +103,8 @@ impl Principal {
         facts.strong = session.strong;
         // Its user has no role of its own: outside of this session it can do nothing.
         if session.kind == SessionKind::Breakglass {
-            let highest = policy.roles.highest().map_or(RoleSet::EMPTY, |name| policy.roles.expand(name));
-            facts.give(highest, policy);
+            let role = policy.roles.administrator();
+            facts.give(role.map_or(RoleSet::EMPTY, |name| policy.roles.expand(name)), policy);
         }
         facts.judge_factor(policy);
         Self(Arc::new(facts))

@@ -79,6 +79,7 @@ codes! {
     ReferrerHidden "P046" "Browsers do not tell where a form comes from, and it is refused.";
     TokenShared "P047" "One token for all administrators.";
     TokenInAddress "P048" "Tokens that are taken from addresses.";
+    NobodyAdministers "P049" "No role is that of administrators.";
     TestUser "P050" "A fixed user for automatic tests, outside of them.";
     PlainProvider "P051" "A sign-in provider that is spoken to without TLS.";
     SignUpWide "P052" "A provider at which anybody can get an account makes accounts here.";

@@ -29,7 +29,7 @@ async fn of_two_hundred_at_once_one_gets_in_and_the_session_is_boxed() {
     let tasks: Vec<_> = (0..200)
         .map(|_| {
             let (access, token) = (house.access.clone(), made.token.clone());
-            tokio::spawn(async move { access.redeem_breakglass(token.expose(), &origin()).await })
+            tokio::spawn(async move { access.redeem_breakglass(token.expose(), &origin(), None).await })
         })
         .collect();
     let mut begun = Vec::new();
@@ -68,7 +68,7 @@ async fn it_ends_in_time_for_good_and_is_reported_once() {
     let house = House::new().await;
     let there = house.neighbour().await;
     let made = house.access.issue_breakglass("locked out", QUARTER, &origin()).await.unwrap();
-    let session = house.access.redeem_breakglass(made.token.expose(), &origin()).await.unwrap();
+    let session = house.access.redeem_breakglass(made.token.expose(), &origin(), None).await.unwrap();
     let change = AuditEvent::new(Action::RequestChanged, "request", "/work")
         .by(session.principal.user())
         .change("method", (), "POST");
@@ -97,12 +97,12 @@ async fn signing_out_closes_it_and_what_was_never_used_just_runs_out() {
     let house = House::new().await;
     let issue = async || house.access.issue_breakglass("a drill", QUARTER, &origin()).await.unwrap();
     let made = issue().await;
-    let session = house.access.redeem_breakglass(made.token.expose(), &origin()).await.unwrap();
+    let session = house.access.redeem_breakglass(made.token.expose(), &origin(), None).await.unwrap();
     house.access.sign_out(&session.principal, &origin()).await.unwrap();
     assert_eq!(house.access.close_breakglass().await.unwrap().len(), 1);
     let late = issue().await;
     house.clock.advance(QUARTER);
-    let refused = house.access.redeem_breakglass(late.token.expose(), &origin()).await.unwrap_err();
+    let refused = house.access.redeem_breakglass(late.token.expose(), &origin(), None).await.unwrap_err();
     assert_eq!(refused.denial, Denial::CredentialInvalid);
     assert!(house.access.close_breakglass().await.unwrap().is_empty());
     for (reason, ttl) in

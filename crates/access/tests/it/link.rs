@@ -12,7 +12,7 @@ use crate::house::{BETTER, GOOD, House, origin, secret};
 async fn invalid(house: &House, token: &str) {
     let refusal = house.access.link_user(token).await.unwrap_err();
     assert_eq!((refusal.denial, refusal.status()), (Denial::LinkInvalid, 410));
-    let refusal = house.access.redeem_link(token, &secret(BETTER), &origin()).await.unwrap_err();
+    let refusal = house.access.redeem_link(token, &secret(BETTER), &origin(), None).await.unwrap_err();
     assert_eq!(refusal.denial, Denial::LinkInvalid);
 }
 
@@ -27,10 +27,15 @@ async fn it_sets_the_password_once_and_ends_what_rested_on_the_old_one() {
     assert!(!format!("{:?}", house.trail().await).contains(link.expose()));
 
     assert_eq!(house.access.link_user(link.expose()).await.unwrap().id, user);
-    let weak = house.access.redeem_link(link.expose(), &secret("weak"), &origin()).await.unwrap_err();
+    let weak = house.access.redeem_link(link.expose(), &secret("weak"), &origin(), None).await.unwrap_err();
     assert_eq!((weak.denial, weak.fields[0].field.as_ref()), (Denial::InvalidInput, "password"));
-    let new =
-        house.access.redeem_link(link.expose(), &secret(BETTER), &origin()).await.unwrap().session().unwrap();
+    let new = house
+        .access
+        .redeem_link(link.expose(), &secret(BETTER), &origin(), None)
+        .await
+        .unwrap()
+        .session()
+        .unwrap();
     assert_eq!(new.principal.user(), user);
     assert!(house.access.session(session.cookie.expose()).await.unwrap().is_none());
     assert!(house.access.session(new.cookie.expose()).await.unwrap().is_some());
@@ -50,7 +55,7 @@ async fn of_twenty_at_once_one_gets_through() {
             let (house, link) = (house.clone(), link.expose().to_owned());
             tokio::spawn(async move {
                 let password = secret(&format!("granite lantern oboe {n} {n}"));
-                house.access.redeem_link(&link, &password, &origin()).await.is_ok()
+                house.access.redeem_link(&link, &password, &origin(), None).await.is_ok()
             })
         })
         .collect();
@@ -81,7 +86,13 @@ async fn it_runs_out_is_overtaken_and_dies_with_its_user() {
         house.access.issue_link(user, &server).await.unwrap(),
     );
     house.clock.advance(Duration::from_secs(1));
-    house.access.redeem_link(second.expose(), &secret(BETTER), &origin()).await.unwrap().session().unwrap();
+    house
+        .access
+        .redeem_link(second.expose(), &secret(BETTER), &origin(), None)
+        .await
+        .unwrap()
+        .session()
+        .unwrap();
     invalid(&house, first.expose()).await;
 
     let link = house.access.issue_link(user, &server).await.unwrap();
@@ -106,8 +117,13 @@ async fn the_first_administrator_comes_by_a_link_and_only_as_long_as_nobody_has_
         assert!(house.access.sign_in("admin", &secret(guess), &origin(), None).await.is_err());
     }
     house.clock.advance(Duration::from_secs(1));
-    let admin =
-        house.access.redeem_link(again.expose(), &secret(GOOD), &origin()).await.unwrap().session().unwrap();
+    let admin = house
+        .access
+        .redeem_link(again.expose(), &secret(GOOD), &origin(), None)
+        .await
+        .unwrap()
+        .session()
+        .unwrap();
     assert_eq!(admin.principal.role_names(), ["admin", "manager", "user"]);
     invalid(&house, first.expose()).await;
     assert!(house.access.first_administrator().await.unwrap().is_none());

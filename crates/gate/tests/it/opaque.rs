@@ -262,7 +262,7 @@ async fn a_token_in_an_address_reaches_nobody_beside_another_credential_either()
     let events = serde_json::to_string(&house.events()).unwrap();
     assert!(!events.contains(&made.token.expose()[8..]) && !events.contains(&guest.token.expose()[8..]));
     assert!(
-        house.access.redeem_breakglass(glass.token.expose(), &Origin::default()).await.is_ok(),
+        house.access.redeem_breakglass(glass.token.expose(), &Origin::default(), None).await.is_ok(),
         "used up"
     );
 }

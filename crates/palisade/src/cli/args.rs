@@ -431,7 +431,7 @@ pub(super) enum MadeKind {
 /// `palisade breakglass`.
 #[derive(Debug, Subcommand)]
 pub(super) enum BreakglassCommand {
-    /// Make a token that works once and opens a short session with the highest role
+    /// Make a token that works once and opens a short session with the role of administrators
     Issue {
         /// How long it may wait for its use: 1m to 24h
         #[arg(long, default_value = "15m", value_parser = palisade_policy::read::parse_duration)]

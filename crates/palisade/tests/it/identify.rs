@@ -1,6 +1,7 @@
 //! Who is asking: sign-in, sessions and tokens, through the whole program.
 
 mod attempts;
+mod fixation;
 mod json;
 mod lockout;
 mod mail;

@@ -15,7 +15,21 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     lifetimes(lint);
     names(lint);
     sign_up(lint);
+    administrators(lint);
     routes(lint);
+}
+
+fn administrators(lint: &mut Lint<'_>) {
+    if lint.policy.roles.administrator().is_none() {
+        lint.say(
+            Warning,
+            Code::NobodyAdministers,
+            "authorize.roles",
+            "no role is that of administrators: none includes more than every other, and none of the highest is `admin`",
+        )
+        .because("the administrators' routes, breakglass and the first administrator go by it")
+        .write("let one role include the others, as in admin = { includes = [\"user\"] }, or call one `admin`");
+    }
 }
 
 fn hosts(lint: &mut Lint<'_>) {

@@ -370,33 +370,33 @@ impl Roles {
         names.into_iter().fold(RoleSet::EMPTY, |set, name| set.with(self.expand(name)))
     }
 
-    /// The role that includes the most; of equals, the first in the policy.
-    #[must_use]
-    pub fn highest(&self) -> Option<&str> {
-        let reach = |name: &&String| self.names_of(self.expand(name)).count();
-        let most = self.names.iter().map(|name| reach(&name)).max()?;
-        self.names.iter().find(|name| reach(name) == most).map(String::as_str)
-    }
-
     /// The names in a set, in the order of the policy.
     pub fn names_of(&self, set: RoleSet) -> impl Iterator<Item = &str> {
         self.names.iter().enumerate().filter(move |(i, _)| set.has(*i)).map(|(_, name)| name.as_str())
     }
 
-    /// The role of administrators: the one that includes more than any other; of equals, the one that is named
-    /// `admin`. Empty where neither tells: nobody is an administrator by the order of lines.
+    /// The role of administrators, by which the administrators' routes and their limit (LIMIT-6), breakglass and the
+    /// first administrator go: the one that includes more than any other; of equals, the one that is named `admin`.
+    /// `None` where neither tells: nobody is an administrator by the order of lines.
+    #[must_use]
+    pub fn administrator(&self) -> Option<&str> {
+        let reach = |set: &RoleSet| set.0.count_ones();
+        let most = self.closure.iter().map(reach).max()?;
+        let mut highest = self.names.iter().zip(&self.closure).filter(|(_, set)| reach(set) == most);
+        let (name, others) = (highest.next().map(|(name, _)| name.as_str()), highest.next().is_some());
+        if others {
+            return self
+                .index("admin")
+                .filter(|admin| self.closure.get(*admin).map(reach) == Some(most))
+                .map(|_| "admin");
+        }
+        name
+    }
+
+    /// The same as a set; empty where there is none.
     #[must_use]
     pub fn administrators(&self) -> RoleSet {
-        let reach = |index: usize| self.closure.get(index).map_or(0, |set| set.0.count_ones());
-        let most = (0..self.names.len()).map(reach).max().unwrap_or_default();
-        let highest: Vec<usize> = (0..self.names.len()).filter(|index| reach(*index) == most).collect();
-        match highest.as_slice() {
-            [one] => RoleSet::of(*one),
-            _ => self
-                .index("admin")
-                .filter(|admin| highest.contains(admin))
-                .map_or(RoleSet::EMPTY, RoleSet::of),
-        }
+        self.administrator().and_then(|name| self.index(name)).map_or(RoleSet::EMPTY, RoleSet::of)
     }
 
     /// Whether that is administrators and nobody else.

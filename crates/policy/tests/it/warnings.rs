@@ -180,3 +180,17 @@ fn tokens_that_are_shared_or_stand_in_addresses_are_told() {
         found.err().map(|all| all.iter().map(|one| one.code).collect()).unwrap_or_default();
     assert!(codes.contains(&Code::SecretShort), "{codes:?}");
 }
+
+// proves: ACC-1
+#[test]
+fn roles_among_which_none_is_that_of_administrators_are_told() {
+    let told = |roles: &str| warnings(&format!("[authorize.roles]\n{roles}\n"), &Environment::default());
+    assert_eq!(told("user = {}\neditor = {}"), [Code::NobodyAdministers]);
+    assert_eq!(
+        told("admin = {}\nroot = { includes = [\"user\"] }\nuser = {}\nboss = { includes = [\"user\"] }"),
+        [Code::NobodyAdministers]
+    );
+    for clear in ["user = {}", "user = {}\nadmin = {}", "a = { includes = [\"b\"] }\nb = {}\nuser = {}"] {
+        assert_eq!(told(clear), [], "{clear}");
+    }
+}

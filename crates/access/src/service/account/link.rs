@@ -9,6 +9,7 @@ use palisade_store::{Link, NewPassword, StoreError, UNDO, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::letter::Notice;
+use crate::principal::Principal;
 use crate::service::sign_in::enter::{Entered, First};
 
 /// How long a link may be used (ID-4).
@@ -144,14 +145,21 @@ impl Access {
         Ok((link, user))
     }
 
-    /// Sets the password with a link and signs in, which a second factor is not spared by. The new password is judged first: a refused one does not
-    /// use up the link. The password, and the end of all that rested on the former one, are one change.
+    /// Sets the password with a link and signs in, which a second factor is not spared by. The new password is judged
+    /// first: a refused one does not use up the link. The password, and the end of all that rested on the former one,
+    /// are one change. `former` is whom the browser's cookie named before: that session ends.
     ///
     /// # Errors
     /// [`Denial::LinkInvalid`]; [`Denial::InvalidInput`] with the field `password`; the store's failures.
-    pub async fn redeem_link(&self, token: &str, new: &Secret, origin: &Origin) -> Result<Entered, Refusal> {
+    pub async fn redeem_link(
+        &self,
+        token: &str,
+        new: &Secret,
+        origin: &Origin,
+        former: Option<&Principal>,
+    ) -> Result<Entered, Refusal> {
         let user = self.set_password_by_link(token, new, origin).await?;
-        self.enter(&user, First::Link, origin, None).await
+        self.enter(&user, First::Link, origin, former).await
     }
 
     /// The same without signing in: for programs.

@@ -12,6 +12,7 @@ use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::letter::Matter;
 use crate::name;
 use crate::password::{Subject, Verdict};
+use crate::principal::Principal;
 use crate::service::account::link::LIFE;
 use crate::service::sign_in::enter::{Entered, First};
 
@@ -123,7 +124,8 @@ impl Access {
 
     /// Makes the account of a registration and signs in. The password is asked for again: it proves that whoever
     /// opens the mail is who registered, so that nobody finishes a stranger's account and is shut out of it later.
-    /// `name` may be another than before, if that one was taken meanwhile.
+    /// `name` may be another than before, if that one was taken meanwhile. `former` is whom the browser's cookie named
+    /// before: that session ends.
     ///
     /// # Errors
     /// [`Denial::LinkInvalid`]; [`Denial::InvalidInput`] with the fields `name` and `password`; the store's failures.
@@ -133,6 +135,7 @@ impl Access {
         name: &str,
         password: &Secret,
         origin: &Origin,
+        former: Option<&Principal>,
     ) -> Result<Entered, Refusal> {
         let (held, digest) = self.held(token).await?;
         if self.0.passwords.verify(&held.name, password, Some(&held.hash)).await? == Verdict::Wrong {
@@ -149,7 +152,7 @@ impl Access {
         user.email_verified_at = Some(user.created_at);
         let row = entry(Action::UserCreated, "user", &user.id, &user, origin);
         match self.store().finish_sign_up(&digest, &user, vec![row]).await {
-            Ok(()) => self.enter(&user, First::Link, origin, None).await,
+            Ok(()) => self.enter(&user, First::Link, origin, former).await,
             Err(StoreError::Taken { what: "name" }) => {
                 Err(Refusal::field("name", "Somebody has this name by now. Choose another."))
             }

@@ -2,7 +2,7 @@
 //!
 //! Each token has a user of its own, without a role and without a password: whatever is done in its session carries
 //! that user in the trail, by whichever path it was done, and outside of the session the user can do nothing. The
-//! session has the policy's highest role, ends for good at its time, and when it is over its report is made once.
+//! session has the policy's role of administrators, ends for good at its time, and when it is over its report is made once.
 
 use std::time::Duration;
 
@@ -117,12 +117,18 @@ impl Access {
         Ok(user)
     }
 
-    /// A boxed session for a breakglass token, which is used up by it: of all who show it, one gets in.
+    /// A boxed session for a breakglass token, which is used up by it: of all who show it, one gets in. `former` is whom
+    /// the browser's cookie named before: that session ends.
     ///
     /// # Errors
     /// [`Denial::CredentialInvalid`] for a token that is unknown, over or used, with [`BREAKGLASS_SPENT`] as its reason
     /// where its form was right; the store's failures.
-    pub async fn redeem_breakglass(&self, token: &str, origin: &Origin) -> Result<NewSession, Refusal> {
+    pub async fn redeem_breakglass(
+        &self,
+        token: &str,
+        origin: &Origin,
+        former: Option<&Principal>,
+    ) -> Result<NewSession, Refusal> {
         let Form::Ours(TokenKind::Breakglass, digest) = opaque::judge(token) else {
             return Err(Refusal::new(Denial::CredentialInvalid, "no breakglass token"));
         };
@@ -153,6 +159,7 @@ impl Access {
             Ok(false) | Err(StoreError::Gone) => return Err(spent()),
             Err(error) => return Err(unchanged(error)),
         }
+        self.leave(former, origin).await?;
         let principal = Principal::of_session(&user, &session, self.policy());
         let device = self.welcome(&user, origin)?;
         Ok(NewSession { cookie, principal, expires_at: session.expires_at, device })

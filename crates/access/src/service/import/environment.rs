@@ -45,7 +45,7 @@ impl Access {
         Ok(())
     }
 
-    /// When no user has a password yet: the user `admin` with the policy's highest role, without a password,
+    /// When no user has a password yet: the user `admin` with the policy's role of administrators, without a password,
     /// and a one-time link to set one. `None` as soon as anybody can sign in.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Access {
         let admin = match self.store().user_by_login(ADMINISTRATOR).await.map_err(unknowable)? {
             Some(user) => user.id,
             None => {
-                let roles = self.policy().roles.highest().map(str::to_owned).into_iter().collect();
+                let roles = self.policy().roles.administrator().map(str::to_owned).into_iter().collect();
                 self.import(ADMINISTRATOR, None, roles).await.map_err(unchanged)?
             }
         };

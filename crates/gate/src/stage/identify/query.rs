@@ -60,7 +60,7 @@ pub(super) async fn exchange(
         return Err(Refusal::new(Denial::CredentialClash, "in a breakglass session already"));
     }
     let session = if kind == TokenKind::Breakglass {
-        let begun = async |course: &Course| access.redeem_breakglass(token, &course.origin()).await;
+        let begun = async |course: &Course| access.redeem_breakglass(token, &course.origin(), former).await;
         let session = shown::guessed(gate, course, token, begun).await?;
         shown::broken(gate, course, &session.principal);
         session

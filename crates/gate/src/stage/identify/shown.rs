@@ -128,7 +128,7 @@ async fn accept(
     let access = &gate.parts().access;
     if kind != Some(TokenKind::User) && Access::token_kind(token) == Some(TokenKind::Breakglass) {
         let session = guessed(gate, course, token, async |course| {
-            access.redeem_breakglass(token, &course.origin()).await
+            access.redeem_breakglass(token, &course.origin(), None).await
         })
         .await?;
         broken(gate, course, &session.principal);

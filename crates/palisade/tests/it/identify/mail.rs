@@ -16,7 +16,7 @@ use crate::support::{Answer, Client, PASSWORD, Site, Upstream};
 const NEW: &str = "granite lantern oboe 58 B!";
 
 /// Letters go to the site's folder, addresses are confirmed first, and nobody is slowed down.
-async fn site() -> Site {
+pub async fn site() -> Site {
     let policy = open(&Upstream::plain().await, "1000/minute");
     Site::start(&policy.replace("open = true\n", "open = true\nverify = true\n")).await
 }
@@ -50,7 +50,7 @@ fn letters(site: &Site) -> Vec<String> {
 }
 
 /// Waits until there are so many letters, and a little longer, in case there are more.
-async fn arrived(site: &Site, number: usize) -> Vec<String> {
+pub async fn arrived(site: &Site, number: usize) -> Vec<String> {
     for _ in 0..100 {
         if letters(site).len() >= number {
             break;
@@ -64,7 +64,7 @@ async fn arrived(site: &Site, number: usize) -> Vec<String> {
 }
 
 /// The path of the link in a letter, which is there once in each of its forms.
-fn link(site: &Site, letter: &str) -> String {
+pub fn link(site: &Site, letter: &str) -> String {
     let home = format!("http://{}/", site.address);
     assert_eq!(letter.matches(&home).count(), 2, "once in the text and once in the HTML: {letter}");
     let rest = &letter[letter.find(&home).unwrap() + home.len() - 1..];

@@ -15,7 +15,7 @@ async fn send(client: &mut Client, method: Method, path: &str, own: &str, body: 
     client.send(method, path, &headers, body).await
 }
 
-fn policy(upstream: &Upstream, more: &str) -> String {
+pub fn policy(upstream: &Upstream, more: &str) -> String {
     format!(
         "[identify.guests]\nopen = true\ndangerous_query = [\"user_token\"]\n{more}\n\
          [shield.limits]\nlogin = \"1000/minute\"\ndefault = \"10000/minute\"\n\

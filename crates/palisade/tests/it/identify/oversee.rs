@@ -1,6 +1,7 @@
 //! Administrators see and end what others have begun, and nobody else does.
 
 use http::{Method, StatusCode};
+use palisade_model::audit::Origin;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Site, Upstream, public};
@@ -165,5 +166,36 @@ async fn a_page_of_users_is_asked_for_properly_or_refused_by_field() {
     {
         let refused = admin.get(&format!("/api/v1/admin/users?{query}")).await;
         assert_eq!((refused.status.as_u16(), &refused.json()["errors"][0]["field"]), (422, &json!(field)));
+    }
+}
+
+/// Who may use the administrators' routes, what breakglass gives and what the first administrator gets is one role.
+// proves: ID-8, ID-13, LIMIT-6
+#[tokio::test]
+async fn breakglass_and_the_first_administrator_have_the_administrators_role_and_no_other() {
+    let upstream = Upstream::plain().await;
+    for (roles, expected) in [
+        // Of equals, `admin`, wherever it stands.
+        ("user = {}\nadmin = {}\n", json!(["admin"])),
+        // Nobody, by the order of lines.
+        ("editor = {}\nviewer = {}\n", json!([])),
+    ] {
+        let policy =
+            format!("[authorize.roles]\n{roles}[identify.sign_up]\nroles = []\n{}", public(upstream.address));
+        let site = Site::start(&policy).await;
+        let first = site.running.store.user_by_login("admin").await.unwrap().expect("made at the start");
+        assert_eq!(json!(first.roles), expected);
+        let access = &site.running.access;
+        let made = access
+            .issue_breakglass("a test", std::time::Duration::from_secs(60), &Origin::default())
+            .await
+            .unwrap();
+        let session = access.redeem_breakglass(made.token.expose(), &Origin::default(), None).await.unwrap();
+        assert_eq!(json!(session.principal.role_names()), expected);
+        let mut holder = site.client();
+        holder.put_cookie(&site.running.policy.identify.sessions.cookie, session.cookie.expose());
+        let seen = holder.get("/api/v1/admin/users").await.status;
+        let may = expected != json!([]);
+        assert_eq!(seen, if may { StatusCode::OK } else { StatusCode::FORBIDDEN }, "{roles}");
     }
 }

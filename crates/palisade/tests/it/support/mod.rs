@@ -24,7 +24,7 @@ pub use upstream::{Reply, Upstream};
 /// A password that every rule takes.
 pub const PASSWORD: &str = "Tr0ub4dor&3-harbour-crane";
 
-/// The roles that the tests' policies share.
+/// The roles that the tests' policies share, unless they name others.
 const ROLES: &str = "[authorize.roles]\nadmin = { includes = [\"user\"] }\nuser = {}\n";
 
 /// A running site.
@@ -182,10 +182,11 @@ pub fn public(upstream: SocketAddr) -> String {
 
 fn policy_text(address: SocketAddr, folder: &Path, metrics: &str, rest: &str) -> String {
     let folder = folder.display();
+    let roles = if rest.contains("[authorize.roles]") { "" } else { ROLES };
     format!(
         "[app]\nname = \"Test\"\nenvironment = \"testing\"\nbase_url = \"http://{address}\"\n\
          [edge]\nlisten = \"{address}\"\nmetrics_listen = \"{metrics}\"\n\
          [store]\ndatabase = \"sqlite:{folder}/palisade.db\"\ndata_dir = \"{folder}\"\n\
-         [audit]\nevents_file = \"{folder}/events.log\"\nlog_level = \"warn\"\n{ROLES}\n{rest}"
+         [audit]\nevents_file = \"{folder}/events.log\"\nlog_level = \"warn\"\n{roles}\n{rest}"
     )
 }

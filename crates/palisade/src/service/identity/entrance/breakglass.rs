@@ -21,7 +21,7 @@ pub(super) async fn page(State(desk): State<Desk>, Allowed(_permit): Allowed) ->
 /// Opens a boxed session for a breakglass token.
 pub(super) async fn submit(
     State(desk): State<Desk>,
-    Allowed(_permit): Allowed,
+    Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
     request: Request<Body>,
 ) -> Answer {
@@ -30,7 +30,9 @@ pub(super) async fn submit(
     intake.skip(&desk.policy.csrf.field);
     let token = intake.required("token", "Enter the token.");
     let outcome = match intake.finish() {
-        Ok(()) => desk.access.redeem_breakglass(token.expose().trim(), &exchange.origin()).await,
+        Ok(()) => {
+            desk.access.redeem_breakglass(token.expose().trim(), &exchange.origin(), permit.principal()).await
+        }
         Err(refusal) => Err(refusal),
     };
     match outcome {

@@ -28,7 +28,7 @@ pub(super) async fn page(
 /// Makes the account and signs in.
 pub(super) async fn submit(
     State(desk): State<Desk>,
-    Allowed(_permit): Allowed,
+    Allowed(permit): Allowed,
     Path(token): Path<String>,
     Extension(exchange): Extension<Arc<Exchange>>,
     request: Request<Body>,
@@ -39,7 +39,11 @@ pub(super) async fn submit(
     let name = intake.required("name", "Choose a name.");
     let password = intake.required("password", "Enter the password that you registered with.");
     let outcome = match intake.finish() {
-        Ok(()) => desk.access.confirm_sign_up(&token, name.expose(), &password, &exchange.origin()).await,
+        Ok(()) => {
+            desk.access
+                .confirm_sign_up(&token, name.expose(), &password, &exchange.origin(), permit.principal())
+                .await
+        }
         Err(refusal) => Err(refusal),
     };
     match outcome {

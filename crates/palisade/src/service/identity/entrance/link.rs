@@ -31,7 +31,7 @@ pub(super) async fn page(
 /// Uses the link up: the password is set, all else of the user's is signed out, and they are signed in here.
 pub(super) async fn submit(
     State(desk): State<Desk>,
-    Allowed(_permit): Allowed,
+    Allowed(permit): Allowed,
     Path(token): Path<String>,
     Extension(exchange): Extension<Arc<Exchange>>,
     request: Request<Body>,
@@ -41,7 +41,7 @@ pub(super) async fn submit(
     intake.skip(&desk.policy.csrf.field);
     let password = intake.required("password", "Enter a new password.");
     let outcome = match intake.finish() {
-        Ok(()) => desk.access.redeem_link(&token, &password, &exchange.origin()).await,
+        Ok(()) => desk.access.redeem_link(&token, &password, &exchange.origin(), permit.principal()).await,
         Err(refusal) => Err(refusal),
     };
     match outcome {
