@@ -4,29 +4,17 @@
 //! method answers is committed; what it records in the trail is written in the same transaction as the change,
 //! so that there is no change without its row (AUD-1). A query that fails is an error, never an empty answer.
 
-mod api_token;
 mod audit;
-mod counters;
-mod credential;
 mod db;
 mod error;
-mod factor;
 mod feed;
-mod foreign;
-mod held;
-mod identity;
-mod kept;
+mod grant;
 pub mod limiter;
-mod link;
 mod lockout;
 mod migrate;
 mod outbox;
-mod pending;
-mod recover;
-mod refresh;
-mod revoke;
-mod session;
-mod sign_up;
+mod proof;
+mod prune;
 mod signing;
 mod spent;
 mod sql;
@@ -38,25 +26,24 @@ use std::sync::Arc;
 
 use palisade_model::{Secret, World};
 
-pub use api_token::{ApiToken, TokenKind};
 pub use audit::{AuditQuery, AuditRow, ChainFault, ChainReport, FaultKind, Personal};
-pub use credential::NewPassword;
 pub use error::StoreError;
-pub use factor::{FactorChange, FactorPurpose, FactorTaken, FactorUse, Factors, Passkey, Totp};
 pub use feed::Subject;
-pub use foreign::{Foreign, Identifier, TableName};
-pub use identity::{Identity, Source, Unlinked};
+pub use grant::api_token::{ApiToken, TokenKind};
+pub use grant::link::{Link, UNDO};
+pub use grant::pending::Pending;
+pub use grant::refresh::{RefreshToken, Rotation};
+pub use grant::revoke::{Reach, Revoked};
+pub use grant::session::{FoundSession, Renewal, Session, SessionKind};
 pub use limiter::{Check, CounterRow, Limiter, Quota, Verdict};
-pub use link::{Link, UNDO};
 pub use lockout::{Bucket, LockoutRule, Standing};
 pub use outbox::{Allowance, Mail, Outlook};
-pub use pending::Pending;
-
-pub use refresh::{RefreshToken, Rotation};
-pub use revoke::{Reach, Revoked};
-pub use session::{FoundSession, Renewal, Session, SessionKind};
+pub use proof::factor::{FactorChange, FactorPurpose, FactorTaken, FactorUse, Factors, Passkey, Totp};
+pub use proof::password::NewPassword;
 pub use signing::SigningKey;
 pub use user::User;
+pub use user::foreign::{Foreign, Identifier, TableName};
+pub use user::identity::{Identity, Source, Unlinked};
 
 use db::Db;
 
@@ -131,27 +118,26 @@ impl std::fmt::Debug for Store {
 /// Every statement of the crate.
 fn statements() -> impl Iterator<Item = &'static sql::Sql> {
     [
-        user::STATEMENTS,
-        credential::STATEMENTS,
-        session::STATEMENTS,
-        identity::STATEMENTS,
-        spent::STATEMENTS,
-        refresh::STATEMENTS,
-        revoke::STATEMENTS,
-        link::STATEMENTS,
-        outbox::STATEMENTS,
-        pending::STATEMENTS,
-        factor::STATEMENTS,
-        held::STATEMENTS,
-        api_token::STATEMENTS,
-        lockout::STATEMENTS,
-        recover::STATEMENTS,
-        sign_up::STATEMENTS,
-        kept::STATEMENTS,
-        signing::STATEMENTS,
-        feed::STATEMENTS,
-        counters::STATEMENTS,
         audit::STATEMENTS,
+        feed::STATEMENTS,
+        grant::api_token::STATEMENTS,
+        grant::link::STATEMENTS,
+        grant::pending::STATEMENTS,
+        grant::refresh::STATEMENTS,
+        grant::revoke::STATEMENTS,
+        grant::session::STATEMENTS,
+        limiter::counters::STATEMENTS,
+        lockout::STATEMENTS,
+        outbox::STATEMENTS,
+        proof::factor::STATEMENTS,
+        proof::password::STATEMENTS,
+        proof::recover::STATEMENTS,
+        signing::STATEMENTS,
+        spent::STATEMENTS,
+        user::STATEMENTS,
+        user::held::STATEMENTS,
+        user::identity::STATEMENTS,
+        user::sign_up::STATEMENTS,
     ]
     .into_iter()
     .flatten()

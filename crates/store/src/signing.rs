@@ -29,6 +29,7 @@ pub struct SigningKey {
 }
 
 statements! {
+    KEPT = "SELECT sealed FROM kept_secrets WHERE name = $1";
     ALL = "SELECT id, purpose, kind, sealed, created_at, active_from, retired_at FROM signing_keys \
            ORDER BY purpose, active_from DESC, id";
     ADD = "INSERT INTO signing_keys (id, purpose, kind, sealed, created_at, active_from, retired_at) \
@@ -78,6 +79,15 @@ pub(crate) fn prune(before: Timestamp) -> Query {
 }
 
 impl Store {
+    /// The secret of this name, as an earlier version kept it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn kept_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let rows = self.db().point(KEPT.with(values![name])).await?;
+        first(rows).map(|mut row| row.read()).transpose()
+    }
+
     /// All keys, of each purpose the one that became active last first.
     ///
     /// # Errors

@@ -226,8 +226,9 @@ mod tests {
     }
 
     fn assert_inert(page: &str) {
-        assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<b>"), "{page}");
-        assert!(!page.contains("\"><"), "an attribute was left: {page}");
+        for raw in ["<script", "<img", "<b>", "onerror='"] {
+            assert!(!page.contains(raw), "{raw} in {page}");
+        }
     }
 
     // proves: HEAD-1, ID-1
@@ -244,7 +245,7 @@ mod tests {
             passkeys: false,
             script: "/x.js",
         };
-        assert_inert(&page.render().unwrap().replace("\"><label", "").replace("\"></", ""));
+        assert_inert(&page.render().unwrap());
     }
 
     #[test]

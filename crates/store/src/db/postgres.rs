@@ -299,7 +299,7 @@ fn pool(url: &Secret) -> Result<Pool, StoreError> {
         .map_err(|_| BAD)
 }
 
-/// The rows of a statement of [`crate::foreign`], whose columns are all text, on a connection that can only read.
+/// The rows of a statement of [`crate::user::foreign`], whose columns are all text, on a connection that can only read.
 pub(crate) async fn foreign_rows(url: &Secret, text: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
     let client = pool(url)?.get().await.map_err(no_connection)?;
     // The other program's tables stand in its own schema.

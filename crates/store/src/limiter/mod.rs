@@ -15,6 +15,7 @@
 //! have a key forgotten that counts as little as those of a flood, about as many new keys have to be counted,
 //! not refused, as there is room for.
 
+pub(crate) mod counters;
 mod shard;
 mod window;
 

@@ -3,12 +3,13 @@
 use palisade_model::id::{SessionId, UserId};
 use palisade_model::{AuditEvent, Timestamp};
 
-use crate::credential::{self, NewPassword};
 use crate::db::Tx;
 use crate::feed::Subject;
+use crate::grant::{api_token, link, refresh, session};
+use crate::proof::password::{self, NewPassword};
 use crate::sql::{Query, statements, values};
 use crate::value::first;
-use crate::{Link, Mail, Store, StoreError, User, api_token, link, outbox, refresh, session, user};
+use crate::{Link, Mail, Store, StoreError, User, outbox, user};
 
 statements! {
     // Whatever lets somebody in besides the password.
@@ -58,7 +59,7 @@ impl Store {
             .write(move |tx| {
                 Box::pin(async move {
                     let used = consume(tx, &digest, &of, new.at).await?;
-                    credential::replace(tx, &of, &new, None).await?;
+                    password::replace(tx, &of, &new, None).await?;
                     tx.later(api_token::disable_all(of.id));
                     if used.purpose == link::UNDO {
                         // The oldest wins: whoever took the account got a link like this at an address of theirs.

@@ -1,5 +1,10 @@
 //! Users.
 
+pub(crate) mod foreign;
+pub(crate) mod held;
+pub(crate) mod identity;
+pub(crate) mod sign_up;
+
 use palisade_model::id::UserId;
 use palisade_model::{AuditEvent, TenantId, Timestamp};
 

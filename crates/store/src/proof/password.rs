@@ -5,10 +5,11 @@ use palisade_model::{AuditEvent, Timestamp};
 
 use crate::db::Tx;
 use crate::feed::Subject;
+use crate::grant::{api_token, link, pending, refresh, session};
 use crate::sql::{statements, values};
 use crate::user::{MOST, enabled, look};
 use crate::value::first;
-use crate::{Store, StoreError, User, api_token, link, pending, refresh, session};
+use crate::{Store, StoreError, User};
 
 statements! {
     KEEP_FORMER = "INSERT INTO password_history (user_id, number, hash) \

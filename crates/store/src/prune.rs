@@ -1,15 +1,13 @@
-//! Secrets of an earlier version, sealed by the caller; and what is tidied up from time to time.
+//! What is over is removed, from time to time.
 
 use std::time::Duration;
 
 use palisade_model::Timestamp;
 
-use crate::sql::{statements, values};
-use crate::value::first;
-use crate::{
-    Store, StoreError, api_token, counters, feed, identity, link, lockout, outbox, pending, refresh, session,
-    sign_up, signing, spent,
-};
+use crate::grant::{api_token, link, pending, refresh, session};
+use crate::limiter::counters;
+use crate::user::{identity, sign_up};
+use crate::{Store, StoreError, feed, lockout, outbox, signing, spent};
 
 /// How long the feed is kept: nodes ask every few hundred milliseconds, and trust nothing older than a second.
 const FEED: Duration = Duration::from_secs(3600);
@@ -20,20 +18,7 @@ const RETIRED: Duration = Duration::from_secs(30 * 86_400);
 /// So many rows of a table are removed at once at most, as the statements say.
 const BATCH: usize = 1000;
 
-statements! {
-    FIND = "SELECT sealed FROM kept_secrets WHERE name = $1";
-}
-
 impl Store {
-    /// The secret of this name, as an earlier version kept it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn kept_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let rows = self.db().point(FIND.with(values![name])).await?;
-        first(rows).map(|mut row| row.read()).transpose()
-    }
-
     /// Removes what is over: sessions, tokens, links, ceremonies, mail, counters, keys that retired a month ago,
     /// and the feed's entries older than an hour.
     /// A thousand of each at once at most; whether there may be more. Call it every minute or so, and again while there

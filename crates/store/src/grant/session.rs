@@ -5,10 +5,11 @@ use palisade_model::{AuditEvent, Timestamp};
 
 use crate::db::Tx;
 use crate::feed::Subject;
-use crate::identity::{self, Source};
 use crate::sql::{Query, statements, values};
+use crate::user::held;
+use crate::user::identity::{self, Source};
 use crate::value::{Row, first, without_nul};
-use crate::{Store, StoreError, User, held, user};
+use crate::{Store, StoreError, User, user};
 
 /// What a session was begun with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use palisade_model::{AuditEvent, Timestamp};
 use crate::db::Tx;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
+use crate::user::held;
 use crate::value::{Row, first};
-use crate::{Store, StoreError, User, held, user};
+use crate::{Store, StoreError, User, user};
 
 /// A refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]

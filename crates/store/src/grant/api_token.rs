@@ -5,9 +5,10 @@ use palisade_model::{AuditEvent, TenantId, Timestamp};
 
 use crate::db::Tx;
 use crate::feed::Subject;
+use crate::grant::session;
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first};
-use crate::{Session, Store, StoreError, User, session, user};
+use crate::{Session, Store, StoreError, User, user};
 
 /// Tokens in one answer at most.
 const MOST: u32 = 1000;

@@ -8,9 +8,11 @@ use palisade_model::{AuditEvent, Timestamp};
 
 use crate::db::Tx;
 use crate::feed::Subject;
+use crate::grant::{pending, refresh, session};
 use crate::sql::{Query, statements, values};
+use crate::user::held;
 use crate::value::{Row, first, without_nul};
-use crate::{Renewal, Session, Store, StoreError, held, pending, refresh, session, user};
+use crate::{Renewal, Session, Store, StoreError, user};
 
 /// What second factors a user has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
