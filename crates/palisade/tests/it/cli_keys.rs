@@ -9,7 +9,7 @@ use crate::cli_live::Server;
 use crate::support::{Client, PASSWORD};
 
 /// What other processes change is known within a second; a busy machine gets more.
-async fn soon(mut holds: impl AsyncFnMut() -> bool) -> bool {
+pub async fn soon(mut holds: impl AsyncFnMut() -> bool) -> bool {
     for _ in 0..100 {
         if holds().await {
             return true;

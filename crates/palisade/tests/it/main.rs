@@ -7,6 +7,7 @@ mod browser;
 mod cli;
 mod cli_keys;
 mod cli_live;
+mod cli_tokens;
 mod csrf;
 mod demo;
 mod edge;

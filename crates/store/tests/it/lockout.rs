@@ -83,4 +83,23 @@ on! { [memory sqlite postgres]
         f.store.prune(f.world.now()).await.unwrap();
         assert_eq!(f.store.unlock_all(vec![]).await.unwrap(), 0, "pruned");
     }
+
+    // Strangers make rows as fast as they like; what is over has to go as fast.
+    // proves: LIMIT-3
+    async fn what_is_left_over_is_told_so_that_it_is_removed_at_once(f: Fixture) {
+        let now = f.world.now();
+        let tries: Vec<_> = (0_u32..1_005).map(|n| {
+            let (store, mut one) = (f.store.clone(), bucket(1, None, true));
+            one.key[..4].copy_from_slice(&n.to_be_bytes());
+            tokio::spawn(async move { store.reserve_attempt(vec![one], now).await.unwrap() })
+        }).collect();
+        for one in tries {
+            one.await.unwrap();
+        }
+        assert!(!f.store.prune(now).await.unwrap(), "nothing is over");
+        f.clock.advance(HOUR);
+        assert!(f.store.prune(f.world.now()).await.unwrap(), "a thousand, and there are more");
+        assert!(!f.store.prune(f.world.now()).await.unwrap());
+        assert_eq!(f.store.unlock_all(vec![]).await.unwrap(), 0);
+    }
 }
