@@ -61,7 +61,7 @@ codes! {
     HostsOpen "P027" "Requests for any host would be served in production.";
     CsrfOff "P028" "A route takes cookies and checks nothing.";
     ProxyAnybody "P029" "Anybody may say where a request comes from.";
-    SignUpRole "P031" "Registering gives more than the least role.";
+    SignUpRole "P031" "Whoever comes by themselves gets more than the least role.";
     RouteNobody "P032" "A route that nobody may use.";
     PublicWrite "P033" "Anybody may change something without signing in.";
     CookieWeak "P034" "Cookies that are weaker than production should have them.";
@@ -83,6 +83,8 @@ codes! {
     TestUser "P050" "A fixed user for automatic tests, outside of them.";
     PlainProvider "P051" "A sign-in provider that is spoken to without TLS.";
     SignUpWide "P052" "A provider at which anybody can get an account makes accounts here.";
+    MailPlain "P053" "Letters, with the links in them, go over a network without TLS.";
+    SignUpUnproven "P054" "Registration is open, and nobody asks whose an address is.";
 }
 
 /// Whether the policy can be used at all.

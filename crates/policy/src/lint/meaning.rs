@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::Lint;
 use crate::Code;
 use crate::diagnostic::Severity::{Error, Warning};
-use crate::section::authorize::Who;
+use crate::section::authorize::{RoleSet, Who};
 use crate::section::route::Target;
 use crate::section::shield::SameSite;
 
@@ -14,7 +14,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     listeners(lint);
     lifetimes(lint);
     names(lint);
-    sign_up(lint);
+    newcomers(lint);
     administrators(lint);
     routes(lint);
 }
@@ -158,32 +158,42 @@ fn names(lint: &mut Lint<'_>) {
     }
 }
 
-/// Whoever registers gets the least role, not one that others lead up to.
-fn sign_up(lint: &mut Lint<'_>) {
-    const HIGH: [&str; 6] = ["admin", "administrator", "root", "superuser", "owner", "staff"];
-    if !lint.policy.identify.sign_up {
-        return;
+/// Whoever comes by themselves gets the least role, not one that others lead up to.
+fn newcomers(lint: &mut Lint<'_>) {
+    let identify = &lint.policy.identify;
+    if identify.sign_up {
+        newcomer(lint, "identify.sign_up.roles", "registers", identify.default_roles);
     }
+    if identify.guests.open {
+        newcomer(lint, "identify.guests.roles", "asks for a user token", identify.guests.roles);
+    }
+    for provider in identify.providers.iter().filter(|provider| provider.sign_up) {
+        let path = format!("identify.oidc.{}.default_roles", provider.name);
+        let who = format!("comes from {}", provider.label);
+        newcomer(lint, &path, &who, provider.default_roles);
+    }
+}
+
+fn newcomer(lint: &mut Lint<'_>, path: &str, who: &str, given: RoleSet) {
+    const HIGH: [&str; 6] = ["admin", "administrator", "root", "superuser", "owner", "staff"];
     let roles = &lint.policy.roles;
-    for name in roles.names_of(lint.policy.identify.default_roles) {
+    let key = path.rsplit('.').next().unwrap_or(path);
+    for name in roles.names_of(given) {
         let index = roles.index(name).unwrap_or(usize::MAX);
         let beyond = roles.names_of(roles.expand(name)).count() > 1;
         let on_top = !roles.names().iter().any(|other| other != name && roles.expand(other).has(index));
         let is_high = HIGH.contains(&name) || (beyond && on_top && roles.names().len() > 1);
         if is_high || beyond {
             let severity = if is_high { lint.severity() } else { Warning };
-            lint.say(
-                severity,
-                Code::SignUpRole,
-                "identify.sign_up.roles",
-                format!("whoever registers gets the role `{name}`"),
-            )
-            .because(if beyond {
-                "that role includes others"
-            } else {
-                "the name promises more than a stranger should have"
-            })
-            .write("write the least role: roles = [\"user\"]; administrators raise people afterwards");
+            lint.say(severity, Code::SignUpRole, path, format!("whoever {who} gets the role `{name}`"))
+                .because(if beyond {
+                    "that role includes others"
+                } else {
+                    "the name promises more than a stranger should have"
+                })
+                .write(format!(
+                    "write the least role: {key} = [\"user\"]; administrators raise people afterwards"
+                ));
         }
     }
 }

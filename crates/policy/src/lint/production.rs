@@ -9,6 +9,7 @@ use crate::Code;
 use crate::diagnostic::Severity::{Error, Warning};
 use crate::read::quantity::duration_text;
 use crate::section::identify::Hashing;
+use crate::section::mail::{Carrier, Tls};
 use crate::section::shield::{SameSite, Window, limits};
 use crate::section::store::Database;
 
@@ -20,8 +21,28 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     hosts(lint);
     guessing(lint);
     hashing(lint);
+    letters(lint);
     cookies(lint);
     headers(lint);
+}
+
+/// Links in letters let people in, and prove whose an address is (ID-4).
+fn letters(lint: &mut Lint<'_>) {
+    if matches!(&lint.policy.mail.carrier, Carrier::Smtp(smtp) if smtp.tls == Tls::None) {
+        lint.say(Warning, Code::MailPlain, "mail.dangerous_plain", "letters cross the network in the clear")
+            .because("whoever is on the way reads the links in them, and sets other people's passwords")
+            .write("leave it out, so that no letter goes without TLS; or write smtps://");
+    }
+    if lint.policy.identify.sign_up && !lint.policy.identify.verify {
+        lint.say(
+            Warning,
+            Code::SignUpUnproven,
+            "identify.sign_up.open",
+            "anybody may register with anybody's address",
+        )
+        .because("nobody asks whether the address is theirs, and the form tells who has an account")
+        .write("write server = \"smtp://...\" in [mail], and leave identify.sign_up.verify on");
+    }
 }
 
 fn switches(lint: &mut Lint<'_>) {
