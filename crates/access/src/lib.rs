@@ -46,6 +46,7 @@ pub use service::keys::Turn;
 pub use service::post::Waiting;
 pub use service::request::authorize::Permit;
 pub use service::request::tenure::Tenure;
+pub use service::reseal::Resealed;
 pub use service::session::NewSession;
 pub use service::sign_in::enter::{Entered, HalfIn, Method};
 pub use service::sign_in::provider::{Arrival, Arrived, Departure};

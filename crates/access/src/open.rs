@@ -63,7 +63,7 @@ impl Access {
             posted: tokio::sync::Notify::new(),
             successors: Successors::new(&roots),
             csrf: Csrf::new(&roots),
-            providers: Providers::new(&policy, &outgoing, roots.derive("oidc"), &world),
+            providers: Providers::new(&policy, &outgoing, &roots, &world),
             keyring: ArcSwap::from_pointee(keyring),
             roots,
             sealer,

@@ -75,6 +75,7 @@ pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> an
     let store = open_store(&policy, &world).await?;
     let access =
         Access::open_with(Arc::clone(&policy), store.clone(), world.clone(), outgoing::of(&policy)?).await?;
+    reseal(&policy, &access).await?;
     let metrics = Metrics::new(&policy);
     let trail = Trail::open(store.clone(), &policy.audit, Arc::clone(&world.clock), &metrics)
         .context("cannot open the events log")?;
@@ -279,4 +280,20 @@ async fn save_counters(limiter: Arc<Limiter>, store: Store, world: World, signs:
         }
         pause = SNAPSHOT.max(begun.elapsed() * 10);
     }
+}
+
+/// While the root secret rotates: what the former one sealed is sealed anew, so that it can be dropped (ID-11).
+async fn reseal(policy: &Policy, access: &Access) -> anyhow::Result<()> {
+    if policy.identify.previous_secret_keys.is_empty() {
+        return Ok(());
+    }
+    let all = access.reseal().await.context("cannot seal anew what a former root secret sealed")?;
+    tracing::info!(anew = all.anew, "sealed under the present root secret");
+    if all.lost > 0 {
+        tracing::error!(
+            lost = all.lost,
+            "some secrets open under none of the root secrets: list the one they need"
+        );
+    }
+    Ok(())
 }

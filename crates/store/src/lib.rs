@@ -15,6 +15,7 @@ mod migrate;
 mod outbox;
 mod proof;
 mod prune;
+mod reseal;
 mod signing;
 mod spent;
 mod sql;
@@ -40,6 +41,7 @@ pub use lockout::{Bucket, LockoutRule, Standing};
 pub use outbox::{Allowance, Mail, Outlook};
 pub use proof::factor::{FactorChange, FactorPurpose, FactorTaken, FactorUse, Factors, Passkey, Totp};
 pub use proof::password::NewPassword;
+pub use reseal::{Reseal, Sealed};
 pub use signing::SigningKey;
 pub use user::User;
 pub use user::foreign::{Foreign, Identifier, TableName};
@@ -133,6 +135,7 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         proof::password::STATEMENTS,
         proof::recover::STATEMENTS,
         signing::STATEMENTS,
+        reseal::STATEMENTS,
         spent::STATEMENTS,
         user::STATEMENTS,
         user::held::STATEMENTS,

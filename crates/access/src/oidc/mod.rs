@@ -22,7 +22,7 @@ pub use outgoing::{Answering, Offline, Outgoing, OutgoingError};
 pub(crate) use provider::{Provider, printable};
 pub(crate) use transaction::{LIFE, Sealer, Transaction};
 
-use crate::keys::Key;
+use crate::keys::Roots;
 
 /// Every provider of the policy.
 pub(crate) struct Providers {
@@ -32,7 +32,7 @@ pub(crate) struct Providers {
 }
 
 impl Providers {
-    pub(crate) fn new(policy: &Policy, outgoing: &Arc<dyn Outgoing>, key: Key, world: &World) -> Self {
+    pub(crate) fn new(policy: &Policy, outgoing: &Arc<dyn Outgoing>, roots: &Roots, world: &World) -> Self {
         let origin = &policy.app.base_url.origin;
         let one = |settings: &Settings| {
             Provider::new(
@@ -42,7 +42,7 @@ impl Providers {
                 world.clone(),
             )
         };
-        Self { all: policy.identify.providers.iter().map(one).collect(), sealer: Sealer::new(key) }
+        Self { all: policy.identify.providers.iter().map(one).collect(), sealer: Sealer::new(roots) }
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<&Provider> {

@@ -9,12 +9,15 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::AccessError;
-use crate::keys::{Key, seal};
+use crate::keys::{Key, Roots, seal};
 
 /// How long somebody may take at the provider.
 pub(crate) const LIFE: Duration = Duration::from_secs(10 * 60);
 
 const NAME: &str = "oidc transaction";
+
+/// Under which its key is derived.
+const LABEL: &str = "oidc";
 
 /// A sign-in that is under way. Holds secrets, hence no `Debug`.
 #[derive(Serialize, Deserialize)]
@@ -37,15 +40,18 @@ pub(crate) struct Transaction {
 
 /// Seals transactions, each under a key of its own that is made of its state: a cookie opens with the state that it
 /// was made with and with no other, and no key ever seals twice.
-pub(crate) struct Sealer(Key);
+pub(crate) struct Sealer {
+    /// The present one first; former ones for whoever is under way while the root secret changes.
+    keys: Vec<Key>,
+}
 
 impl Sealer {
-    pub(crate) fn new(key: Key) -> Self {
-        Self(key)
+    pub(crate) fn new(roots: &Roots) -> Self {
+        Self { keys: roots.derive_all(LABEL) }
     }
 
-    fn key(&self, state: &str) -> Key {
-        Key::new(hmac_sha256(self.0.expose(), &[state.as_bytes()]))
+    fn under(root: &Key, state: &str) -> Key {
+        Key::new(hmac_sha256(root.expose(), &[state.as_bytes()]))
     }
 
     /// The cookie's value.
@@ -57,13 +63,15 @@ impl Sealer {
     ) -> Result<String, AccessError> {
         let text = serde_json::to_vec(transaction).map(Zeroizing::new);
         let text = text.map_err(|_| AccessError::Seal { name: NAME.to_owned() })?;
-        Ok(BASE64URL_NOPAD.encode(&seal::seal(&self.key(state), NAME, &text, world)?))
+        let present = self.keys.first().ok_or_else(|| AccessError::Seal { name: NAME.to_owned() })?;
+        Ok(BASE64URL_NOPAD.encode(&seal::seal(&Self::under(present, state), NAME, &text, world)?))
     }
 
     /// The transaction of that cookie and state; `None` when they do not belong together or its time is over.
     pub(crate) fn open(&self, state: &str, cookie: &str, now: Timestamp) -> Option<Transaction> {
         let sealed = BASE64URL_NOPAD.decode(cookie.as_bytes()).ok()?;
-        let text = seal::open(&self.key(state), NAME, &sealed).ok()?;
+        let text =
+            self.keys.iter().find_map(|key| seal::open(&Self::under(key, state), NAME, &sealed).ok())?;
         let transaction: Transaction = serde_json::from_slice(&text).ok()?;
         (now < Timestamp::from_micros(transaction.expires_at)).then_some(transaction)
     }
@@ -78,7 +86,7 @@ mod tests {
     #[test]
     fn a_cookie_opens_with_its_own_state_in_its_time_and_unbent() {
         let (world, clock) = World::still(Timestamp::from_secs(1_700_000_000));
-        let sealer = Sealer::new(Root::new(b"root").derive("oidc"));
+        let sealer = Sealer::new(&Roots::new(Root::new(b"root"), Vec::new()));
         let transaction = Transaction {
             provider: "google".into(),
             nonce: "n-0nce".into(),
@@ -100,7 +108,10 @@ mod tests {
         assert!(sealer.open("", &cookie, world.now()).is_none());
         let bent = cookie.replace(cookie.get(20..21).unwrap(), "_");
         assert!(sealer.open("state-1", &bent, world.now()).is_none() || bent == cookie);
-        let other = Sealer::new(Root::new(b"other").derive("oidc"));
+        let former = vec![Root::new(b"root")];
+        let next = Sealer::new(&Roots::new(Root::new(b"other"), former));
+        assert!(next.open("state-1", &cookie, world.now()).is_some(), "the root secret changed meanwhile");
+        let other = Sealer::new(&Roots::new(Root::new(b"other"), Vec::new()));
         assert!(other.open("state-1", &cookie, world.now()).is_none());
         clock.advance(LIFE);
         assert!(sealer.open("state-1", &cookie, world.now()).is_none(), "ten minutes are over");

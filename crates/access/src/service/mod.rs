@@ -7,6 +7,7 @@ pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod post;
 pub(crate) mod request;
+pub(crate) mod reseal;
 pub(crate) mod run;
 pub(crate) mod session;
 pub(crate) mod sign_in;

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE32_NOPAD;
-use palisade_access::{Access, Changed, Completed, Entered, HalfIn, Issued, NewSession, Principal, Shown};
+use palisade_access::{
+    Access, Changed, Completed, Entered, HalfIn, Issued, NewSession, Principal, Resealed, Shown,
+};
 use palisade_model::audit::Origin;
 use palisade_model::{Denial, Refusal, Secret};
 
-use crate::house::{BETTER, GOOD, House, LIGHT, origin, secret};
+use crate::house::{BETTER, GOOD, House, LIGHT, origin, policy, secret};
 use crate::key::Key;
 
 /// What an authenticator application does, from the text that it was given.
@@ -473,4 +475,36 @@ async fn whose_role_needs_a_factor_can_set_one_up_and_nothing_else() {
     may("/work", &changed.session.principal).unwrap();
     let removed = house.access.remove_totp(&changed.session.principal, &origin()).await.unwrap();
     assert_eq!(may("/work", &removed.session.principal).unwrap_err().denial, Denial::FactorRequired);
+}
+
+/// The root secret changes: what rests under the former one is sealed anew, and then that one can go.
+// proves: ID-11, ID-17
+#[tokio::test]
+async fn an_application_goes_on_under_another_root_secret_once_it_is_sealed_anew() {
+    let house = House::new().await;
+    let user = house.user("ann", &["user"]).await;
+    let (app, _) = with_app(&house, &signed_in(&house, "ann").await.principal).await;
+    let new = ("SECRET_KEY", "another root secret for tests, 0123456789");
+    let text = LIGHT
+        .replace("[identify.passwords]", "previous_secret_keys = [\"env:FORMER\"]\n[identify.passwords]");
+    let former = ("FORMER", "a root secret for tests, 0123456789abcdef");
+    let during = house.reopen(Arc::new(policy(&text, &[new, former]))).await.unwrap();
+    let after = house.reopen(Arc::new(policy(LIGHT, &[new]))).await.unwrap();
+    let enters = async |access: &Access| {
+        house.clock.advance(Duration::from_secs(30));
+        let half = match access.sign_in("ann", &secret(GOOD), &origin(), None).await.unwrap() {
+            Entered::SecondFactor(half) => half,
+            Entered::Session(_) => panic!("without a second factor"),
+        };
+        second(access, &half, &Shown::Code(app.code(&house, 0))).await.is_ok()
+    };
+    assert!(!enters(&after).await, "the former secret is still needed");
+    assert_eq!(after.reseal().await.unwrap(), Resealed { present: 0, anew: 0, lost: 1 });
+
+    let was = house.store.totp(user).await.unwrap().unwrap().sealed;
+    assert_eq!(during.reseal().await.unwrap(), Resealed { present: 1, anew: 1, lost: 0 });
+    assert_ne!(house.store.totp(user).await.unwrap().unwrap().sealed, was);
+    assert_eq!(during.reseal().await.unwrap(), Resealed { present: 1, anew: 0, lost: 0 });
+    assert_eq!(after.reseal().await.unwrap(), Resealed { present: 1, anew: 0, lost: 0 });
+    assert!(enters(&after).await && enters(&during).await);
 }

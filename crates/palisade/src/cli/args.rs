@@ -207,6 +207,8 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         at_once: bool,
     },
+    /// Seal anew what a former root secret sealed, and tell whether that one is still needed
+    Reseal,
     /// End a key at once: what it signed is refused from now on
     Retire {
         /// The key's id, from the list

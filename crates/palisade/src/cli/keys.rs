@@ -41,6 +41,20 @@ pub(super) fn run(context: &Context, command: KeysCommand, terminal: &Terminal) 
                     ),
                 });
             }
+            KeysCommand::Reseal => {
+                let all = access.reseal().await.map_err(context::access_failure)?;
+                line(format_args!(
+                    "{} sealed secrets are under the present root secret, {} of them since now.",
+                    all.present, all.anew
+                ));
+                if all.lost > 0 {
+                    store.close().await;
+                    return Err(Failure::usage(format_args!("{} open under none of the root secrets", all.lost)).remedy(
+                        "list the one that they were sealed under in identify.previous_secret_keys, and try again",
+                    ));
+                }
+                line("No former one is needed for what is kept, once every node runs with the present one.");
+            }
             KeysCommand::Retire { kid } => {
                 if !access.retire_key(&kid, None, &origin).await.map_err(refusal_failure)? {
                     return Err(Failure::usage(format_args!("'{}' was not ended", visible(&kid))).remedy(
