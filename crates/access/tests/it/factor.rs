@@ -11,8 +11,8 @@ use palisade_access::{
 use palisade_model::audit::Origin;
 use palisade_model::{Denial, Refusal, Secret};
 
+use crate::authenticator::Key;
 use crate::house::{BETTER, GOOD, House, LIGHT, origin, policy, secret};
-use crate::key::Key;
 
 /// What an authenticator application does, from the text that it was given.
 struct App(Vec<u8>);

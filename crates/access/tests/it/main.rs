@@ -2,13 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod api_key;
+mod authenticator;
 mod authorize;
 mod breakglass;
 mod csrf;
 mod factor;
 mod house;
-mod key;
-mod keys;
 mod legacy;
 mod link;
 mod lockout;
@@ -20,5 +19,6 @@ mod rotation;
 mod session;
 mod sign_in;
 mod sign_up;
+mod signing_keys;
 mod time;
 mod token;

@@ -89,7 +89,7 @@ impl Watch {
             Denial::CredentialInvalid if refusal.why == palisade_access::TOKEN_REUSED => {
                 "refresh_token_reused"
             }
-            Denial::CredentialInvalid if identify::shown::is_spent(refusal) => "breakglass_refused",
+            Denial::CredentialInvalid if identify::token::is_spent(refusal) => "breakglass_refused",
             _ => "request_refused",
         };
         self.event(name, refusal, refusal.status());
@@ -139,7 +139,7 @@ impl Watch {
             self.gate.parts().metrics.signed_in();
         }
         if let Some(BrokeGlass(principal)) = response.extensions().get::<BrokeGlass>() {
-            identify::shown::broken(&self.gate, &self.course, principal);
+            identify::token::broken(&self.gate, &self.course, principal);
         }
         self.endless = response
             .headers()

@@ -6,6 +6,7 @@
 
 mod query;
 pub(crate) mod shown;
+pub(crate) mod token;
 
 use axum::body::Body;
 use http::header::{AUTHORIZATION, COOKIE};

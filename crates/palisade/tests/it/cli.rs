@@ -1,5 +1,10 @@
 //! The command line, as real processes.
 
+mod import;
+mod keys;
+mod live;
+mod tokens;
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -5,9 +5,12 @@ mod fixation;
 mod json;
 mod lockout;
 mod mail;
+mod oidc;
 mod opaque;
 mod oversee;
 mod pages;
+mod passkeys;
+mod post;
 mod rotate;
 
 use http::Method;

@@ -1,5 +1,11 @@
 //! Requests on their way to applications and answers on their way back.
 
+mod failure;
+mod headers;
+mod lasting;
+mod stream;
+mod websocket;
+
 use http::{Method, StatusCode};
 
 use crate::support::{Reply, Site, Upstream, public};

@@ -15,7 +15,7 @@ use palisade_model::{Denial, Refusal, Secret};
 use palisade_store::{SessionKind, TokenKind};
 use percent_encoding::percent_decode_str;
 
-use super::shown;
+use super::token;
 use crate::begun::{self, Quiet};
 use crate::course::Course;
 use crate::gate::Gate;
@@ -61,12 +61,12 @@ pub(super) async fn exchange(
     }
     let session = if kind == TokenKind::Breakglass {
         let begun = async |course: &Course| access.redeem_breakglass(token, &course.origin(), former).await;
-        let session = shown::guessed(gate, course, token, begun).await?;
-        shown::broken(gate, course, &session.principal);
+        let session = token::guessed(gate, course, token, begun).await?;
+        token::broken(gate, course, &session.principal);
         session
     } else {
         let named = async |course: &Course| access.api_key_of_kind(token, kind, course.client).await;
-        let named = shown::guessed(gate, course, token, named).await?;
+        let named = token::guessed(gate, course, token, named).await?;
         match former {
             // A link that somebody sent must not turn whoever is signed in into somebody else.
             Some(former) if former.user() != named.user() => {
@@ -77,7 +77,7 @@ pub(super) async fn exchange(
         }
         let session = access.exchange_token(token, kind, course.client, &course.origin()).await?;
         let name = if kind == TokenKind::Admin { "admin_token_used" } else { "user_token_used" };
-        let event = shown::event(gate, course, name).with("user", named.user().to_string());
+        let event = token::event(gate, course, name).with("user", named.user().to_string());
         gate.parts().trail.event(&event.with("in", "query"));
         session
     };

@@ -10,8 +10,8 @@ use http::{Method, Request};
 use http_body_util::Empty;
 use serde_json::{Value, json};
 
-use crate::cli_live::Server;
 use crate::identify::{FORM, encoded};
+use crate::support::server::Server;
 use crate::support::upstream::find;
 use crate::support::{Answer, Client, Reply, Upstream, http2, raw};
 

@@ -8,8 +8,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::cli_live::Server;
 use crate::support::Upstream;
+use crate::support::server::Server;
 
 const SLOW: usize = 1_000;
 const ROUNDS: usize = 3;

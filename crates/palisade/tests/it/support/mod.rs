@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod client;
 pub mod process;
+pub mod server;
 pub mod upstream;
 
 use std::net::SocketAddr;

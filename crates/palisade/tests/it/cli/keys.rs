@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::cli_live::Server;
+use crate::support::server::Server;
 use crate::support::{Client, PASSWORD};
 
 /// What other processes change is known within a second; a busy machine gets more.

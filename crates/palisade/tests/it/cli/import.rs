@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::cli_live::Server;
+use crate::support::server::Server;
 use crate::support::{Client, process};
 
 /// What `tests/hashes/make.py` wrote with the real libraries.

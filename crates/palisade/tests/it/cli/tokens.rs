@@ -4,9 +4,9 @@ use http::{Method, StatusCode};
 use palisade_model::digest::sha256;
 use serde_json::{Value, json};
 
-use crate::cli_keys::soon;
-use crate::cli_live::Server;
+use super::keys::soon;
 use crate::support::Client;
+use crate::support::server::Server;
 
 const POLICY: &str = "[shield.limits]\nlogin = \"1000/minute\"\n\
     [identify.admin_tokens]\nimported = true\n[identify.guests]\nimported = true\n";

@@ -1,119 +1,12 @@
 //! The command line beside a running server: two processes, one store.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use http::{Method, StatusCode};
-use tempfile::TempDir;
+use http::StatusCode;
 
-use crate::identify::encoded;
+use crate::support::server::Server;
 use crate::support::{Client, PASSWORD};
-
-/// `palisade serve` in a folder of its own.
-pub struct Server {
-    pub folder: TempDir,
-    child: Child,
-    pub address: SocketAddr,
-    pub link: String,
-}
-
-impl Server {
-    /// Starts on a free port and waits until the first administrator's link is printed.
-    fn start() -> Self {
-        Self::start_with(&[], "")
-    }
-
-    /// The same with these environment variables and this at the end of its policy.
-    pub fn start_with(environment: &[(&str, &str)], rest: &str) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let policy = format!(
-            "[app]\nname = \"Live\"\nbase_url = \"http://{address}\"\n[edge]\nlisten = \"{address}\"\nmetrics_listen = \"off\"\n\
-             [authorize.roles]\nadmin = {{ includes = [\"user\"] }}\nuser = {{}}\n{rest}"
-        );
-        std::fs::write(folder.path().join("palisade.toml"), policy).unwrap();
-        Self::launch(folder, address, environment)
-    }
-
-    fn launch(folder: TempDir, address: SocketAddr, environment: &[(&str, &str)]) -> Self {
-        let errors = std::fs::File::create(folder.path().join("stderr")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
-            .arg("serve")
-            .env_clear()
-            .envs(environment.iter().copied())
-            .current_dir(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(errors)
-            .spawn()
-            .unwrap();
-        let mut link = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut link).unwrap();
-        Self { folder, child, address, link: link.trim().to_owned() }
-    }
-
-    /// Kills it as a power cut would, and starts it again on what it left behind.
-    fn killed(mut self) -> Self {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
-        Self::launch(folder, self.address, &[])
-    }
-
-    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
-            .env_clear()
-            .current_dir(self.folder.path())
-            .args(arguments)
-            .output()
-            .unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    }
-
-    /// Sets a password with a link and is signed in by it.
-    pub async fn sign_in(&self, link: &str) -> Client {
-        let mut client = Client::new(self.address);
-        let path = link.strip_prefix(&format!("http://{}", self.address)).expect("a link to this server");
-        let own = format!("http://{}", self.address);
-        let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", own.as_str())];
-        let done = client.send(Method::POST, path, &headers, &encoded(&[("password", PASSWORD)])).await;
-        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
-        client
-    }
-
-    /// Asks it to stop, and gives its exit code and everything that it wrote.
-    fn stop(mut self) -> (Option<i32>, String) {
-        let code = self.end();
-        let mut written = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut written).unwrap();
-        let mut folders = vec![self.folder.path().to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    written.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
-                }
-            }
-        }
-        (code, written)
-    }
-
-    /// Asks it to stop, and gives its exit code.
-    pub fn end(&mut self) -> Option<i32> {
-        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 // proves: ID-1, ID-5, ID-8, AUD-1, AUD-5
 #[tokio::test(flavor = "multi_thread")]
@@ -170,8 +63,7 @@ async fn once_somebody_can_sign_in_no_link_is_printed_any_more() {
     assert!(said.contains("(edge.listen)") && said.contains("end what listens there"), "{said}");
 
     let mut second = again();
-    Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert_eq!(server.end(), Some(0));
     let hash = "$argon2id$v=19$m=64,t=1,p=2$eFFSM29NNzVlWnJrWjEwZnJoTTF5dA$16TZe7khAENhVptz6FIxEHHQ6zCiphCaAbWkZ6jEniY";
     second.env("AUTH_USERS", format!("admin:{hash}"));
     let second = second.spawn().unwrap();
@@ -216,35 +108,6 @@ async fn what_was_counted_survives_a_kill() {
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let server = server.killed();
     assert_eq!(statuses(&server, 1).await, [429], "a full window stays full");
-}
-
-impl Server {
-    /// Kills it in the middle of whatever it does, and starts it again.
-    fn fall_and_rise(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = Command::new(env!("CARGO_BIN_EXE_palisade"))
-            .arg("serve")
-            .env_clear()
-            .current_dir(self.folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        for _ in 0..200 {
-            if std::net::TcpStream::connect(self.address).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("it does not come back");
-    }
-
-    async fn sign_in_as(&self, login: &str, password: &str) -> StatusCode {
-        let json = ("content-type", "application/json");
-        let body = format!("{{\"login\":\"{login}\",\"password\":\"{password}\"}}");
-        Client::new(self.address).send(Method::POST, "/api/v1/auth/login", &[json], &body).await.status
-    }
 }
 
 // proves: LIMIT-3, LIMIT-8
