@@ -126,10 +126,19 @@ impl Principal {
         Self(Arc::new(facts))
     }
 
-    /// By an opaque token. It has an end of its own, so the age of its user's password does not matter, and its
-    /// maker had shown what there was to show.
-    pub(crate) fn of_key(user: &User, token: &ApiToken, scopes: Scopes, policy: &Policy) -> Self {
+    /// By an opaque token. It has an end of its own, so the age of its user's password does not matter. Nobody can
+    /// show a second factor through it: where the user's roles need one, they have to hold one (`holds`).
+    pub(crate) fn of_key(
+        user: &User,
+        token: &ApiToken,
+        scopes: Scopes,
+        holds: bool,
+        policy: &Policy,
+    ) -> Self {
         let mut facts = Facts::new(user, Via::Key(token.id), token.digest, policy);
+        facts.strong = holds;
+        facts.judge_factor(policy);
+        facts.strong = false;
         facts.password_expires_at = None;
         facts.ends_at = token.expires_at;
         facts.token = Some(token.kind);

@@ -3,8 +3,8 @@
 //! Nobody here can read it: callers seal it. Of several nodes the one that claims a letter sends it; if it dies on
 //! the way, the claim runs out and another tries.
 
+use palisade_model::Timestamp;
 use palisade_model::id::MailId;
-use palisade_model::{AuditEvent, Timestamp};
 
 use crate::db::Tx;
 use crate::sql::{Query, statements, values};
@@ -92,18 +92,22 @@ fn read(row: &mut Row) -> Result<Mail, StoreError> {
 }
 
 impl Store {
-    /// Queues a letter that belongs to no other change.
+    /// Queues a letter that belongs to no other change, as far as the allowance goes, if there is one. Whether it did.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn queue_mail(&self, mail: &Mail, audit: Vec<AuditEvent>) -> Result<(), StoreError> {
-        let queue = queue(mail);
+    pub async fn queue_mail(&self, mail: &Mail, allowance: Option<&Allowance>) -> Result<bool, StoreError> {
+        let (queue, allowance) = (queue(mail), allowance.cloned());
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
+                    if let Some(allowance) = allowance
+                        && !allowed(tx, &allowance).await?
+                    {
+                        return Ok(false);
+                    }
                     tx.later(queue);
-                    tx.record(audit);
-                    Ok(())
+                    Ok(true)
                 })
             })
             .await

@@ -19,6 +19,11 @@ const MOST: u32 = 3;
 
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whoever has just made their account knows that they sign in to it.
+const SETTLING: Duration = Duration::from_secs(10 * 60);
+
 /// A letter that somebody has claimed and has to send.
 #[derive(Debug)]
 pub struct Waiting {
@@ -36,18 +41,46 @@ impl Access {
     /// Tells the account's owner what happened to it, if their address is confirmed and mail is on. Never fails
     /// its caller: a notice that cannot be queued is logged.
     pub async fn notify(&self, user: &User, notice: Notice, origin: &Origin) {
+        self.notify_within(user, notice, None, origin).await;
+    }
+
+    async fn notify_within(
+        &self,
+        user: &User,
+        notice: Notice,
+        allowance: Option<&Allowance>,
+        origin: &Origin,
+    ) {
         let mail = match self.notice(user, notice, origin) {
             Ok(Some(mail)) => mail,
             Ok(None) => return,
             Err(refusal) => return tracing::error!(why = %refusal.why, "a notice could not be written"),
         };
-        match self.store().queue_mail(&mail, Vec::new()).await {
-            Ok(()) => self.0.posted.notify_one(),
+        match self.store().queue_mail(&mail, allowance).await {
+            Ok(true) => self.0.posted.notify_one(),
+            Ok(false) => {}
             Err(error) => tracing::error!(%error, "a notice could not be queued"),
         }
     }
 
-    /// The same, to go along with a change. An address that nobody confirmed gets no notices: it may be a
+    /// Tells of a sign-in on a device that is not known to be the user's: a few times a day, whatever a browser
+    /// forgets. A program has no cookie, so its address stands for it, for a month.
+    pub(crate) async fn tell_of_device(&self, user: &User, program: bool, origin: &Origin) {
+        let now = self.now();
+        let devices = &self.0.lockouts.devices;
+        let known = origin.device.as_ref().and_then(|shown| devices.known(shown, user, now));
+        if known.is_some() || now.since(user.created_at) < SETTLING {
+            return;
+        }
+        let place = origin.address.filter(|_| program).map(|address| address.to_string()).unwrap_or_default();
+        let (most, window) = if program { (1, DAY * 30) } else { (5, DAY) };
+        let key = self.0.roots.derive("new device");
+        let recipient = hmac_sha256(key.expose(), &[user.id.0.as_bytes(), place.as_bytes()]);
+        let allowance = Allowance { recipient, most, ends: now.plus(window) };
+        self.notify_within(user, Notice::NewDevice, Some(&allowance), origin).await;
+    }
+
+    /// A notice to go along with a change. An address that nobody confirmed gets no notices: it may be a
     /// stranger's.
     pub(crate) fn notice(
         &self,

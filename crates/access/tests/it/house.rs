@@ -8,7 +8,7 @@ use palisade_model::audit::Origin;
 use palisade_model::id::UserId;
 use palisade_model::{ClientAddress, Environment, ManualClock, RequestId, Secret, Timestamp, World};
 use palisade_policy::Policy;
-use palisade_store::{AuditQuery, AuditRow, Location, Store};
+use palisade_store::{AuditQuery, AuditRow, Location, NewPassword, Store};
 
 /// A password that the rules take.
 pub const GOOD: &str = "violet kayak umbrella 39";
@@ -154,6 +154,11 @@ impl Running {
         drop(self.stop.take());
         self.task.await.unwrap();
     }
+}
+
+/// A hash as the store is handed one.
+pub fn new_password(hash: &str, at: Timestamp) -> NewPassword {
+    NewPassword { hash: hash.into(), at, keep_history: 0 }
 }
 
 pub fn secret(text: &str) -> Secret {

@@ -15,6 +15,7 @@ mod oidc;
 mod open;
 mod password;
 mod post;
+mod recover;
 mod rotation;
 mod session;
 mod sign_in;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use palisade_model::{Denial, Refusal};
 
-use crate::house::{BETTER, GOOD, House, LIGHT, origin, secret};
+use crate::house::{BETTER, GOOD, House, LIGHT, new_password, origin, secret};
 
 fn field(refusal: &Refusal) -> &str {
     assert_eq!((refusal.denial, refusal.status()), (Denial::InvalidInput, 422));
@@ -60,7 +60,11 @@ async fn proof_of_a_password_that_was_replaced_meanwhile_changes_nothing() {
     });
     tokio::time::sleep(Duration::from_millis(10)).await;
     let read = house.store.user(user).await.unwrap().unwrap();
-    house.store.set_password(&read, "the owner's", house.world.now(), 0, None, vec![]).await.unwrap();
+    house
+        .store
+        .set_password(&read, &new_password("the owner's", house.world.now()), None, None, vec![])
+        .await
+        .unwrap();
     assert!(theft.await.unwrap().is_err());
     let kept = house.store.user(user).await.unwrap().unwrap();
     assert_eq!(kept.password.as_deref(), Some("the owner's"));

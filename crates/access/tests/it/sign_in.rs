@@ -7,7 +7,7 @@ use palisade_access::{Entered, Issued, NewUser};
 use palisade_model::audit::Origin;
 use palisade_model::{Denial, Refusal, Secret};
 
-use crate::house::{GOOD, House, from, origin, policy, secret};
+use crate::house::{GOOD, House, from, new_password, origin, policy, secret};
 
 // proves: ID-1, AUD-1
 #[tokio::test]
@@ -171,7 +171,11 @@ async fn what_changes_while_somebody_signs_in_is_seen() {
             "disable" => house.access.disable(user, None, &Origin::default()).await.unwrap(),
             _ => {
                 let read = house.store.user(user).await.unwrap().unwrap();
-                house.store.set_password(&read, "another", house.world.now(), 0, None, vec![]).await.unwrap();
+                house
+                    .store
+                    .set_password(&read, &new_password("another", house.world.now()), None, None, vec![])
+                    .await
+                    .unwrap();
             }
         }
         // If one was quicker than the change, what it gave ended with the change.

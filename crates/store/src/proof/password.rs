@@ -9,7 +9,7 @@ use crate::grant::{api_token, link, pending, refresh, session};
 use crate::sql::{statements, values};
 use crate::user::{MOST, enabled, look};
 use crate::value::first;
-use crate::{Store, StoreError, User};
+use crate::{Mail, Store, StoreError, User, outbox};
 
 statements! {
     KEEP_FORMER = "INSERT INTO password_history (user_id, number, hash) \
@@ -70,7 +70,7 @@ pub(crate) async fn replace(
 impl Store {
     /// Sets the password of a user as they were read, keeps the former one and so many (`keep_history`) before it,
     /// and ends everything that the former one let in: sessions (but the named one), refresh families, links not
-    /// yet used and sign-ins that wait for their second factor.
+    /// yet used and sign-ins that wait for their second factor. `mail` tells of it.
     ///
     /// # Errors
     /// [`StoreError::Gone`] when there is no such user, it is disabled, or its password is not the one that was read:
@@ -78,17 +78,17 @@ impl Store {
     pub async fn set_password(
         &self,
         of: &User,
-        hash: &str,
-        at: Timestamp,
-        keep_history: usize,
+        new: &NewPassword,
         end_sessions_except: Option<SessionId>,
+        mail: Option<&Mail>,
         audit: Vec<AuditEvent>,
     ) -> Result<(), StoreError> {
-        let (of, new) = (of.clone(), NewPassword { hash: hash.to_owned(), at, keep_history });
+        let (of, new, mail) = (of.clone(), new.clone(), mail.cloned());
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
                     replace(tx, &of, &new, end_sessions_except).await?;
+                    mail.iter().for_each(|mail| tx.later(outbox::queue(mail)));
                     tx.record(audit);
                     Ok(())
                 })

@@ -29,6 +29,10 @@ fn loosen(user: UserId) -> [Query; 3] {
     [DROP_IDENTITIES.with(values![user]), DROP_TOKENS.with(values![user]), DROP_PENDING.with(values![user])]
 }
 
+fn drop_factors(user: UserId) -> [Query; 3] {
+    [&DROP_TOTP, &DROP_CODES, &DROP_PASSKEYS].map(|drop| drop.with(values![user]))
+}
+
 /// Uses up a link of this user.
 async fn consume(tx: &mut Tx<'_>, digest: &[u8; 32], of: &User, now: Timestamp) -> Result<Link, StoreError> {
     let [used] = tx.all([link::consume(digest, now)]).await?;
@@ -38,10 +42,13 @@ async fn consume(tx: &mut Tx<'_>, digest: &[u8; 32], of: &User, now: Timestamp) 
 
 impl Store {
     /// Sets the password of a user as they were read by a link, which is used up, and ends everything that the
-    /// former one let in, and the API tokens: whoever had the account may have made some. A link that was mailed proves its address: the account has that address from then on. If
-    /// nobody had proven the account's address before, whoever made it may have been a stranger, so accounts
-    /// elsewhere and keys that were fastened to it go as well; second factors stay, since a mailbox must not get
-    /// round them (ID-17).
+    /// former one let in, and the API tokens: whoever had the account may have made some. A link that was mailed
+    /// proves its address: the account has that address from then on.
+    ///
+    /// Accounts elsewhere go as well where a stranger may have fastened them: if nobody had proven the account's
+    /// address before, and if the link brings a former address back. Second factors stay, since a mailbox
+    /// must not get round them (ID-17); but for an unproven account that is `anybodys`, which a stranger may have
+    /// registered: their factor would keep the owner out.
     ///
     /// # Errors
     /// [`StoreError::Gone`] when the link is used, over or unknown, or the user is not as they were read;
@@ -50,6 +57,7 @@ impl Store {
         &self,
         digest: &[u8; 32],
         of: &User,
+        anybodys: bool,
         new: &NewPassword,
         mail: Option<&Mail>,
         audit: Vec<AuditEvent>,
@@ -61,13 +69,18 @@ impl Store {
                     let used = consume(tx, &digest, &of, new.at).await?;
                     password::replace(tx, &of, &new, None).await?;
                     tx.later(api_token::disable_all(of.id));
-                    if used.purpose == link::UNDO {
+                    let back = used.purpose == link::UNDO;
+                    if back {
                         // The oldest wins: whoever took the account got a link like this at an address of theirs.
                         tx.later(link::forget_all_but_undo(of.id, used.expires_at));
                     }
                     if let Some(email) = used.email {
-                        if of.email_verified_at.is_none() {
+                        let unproven = of.email_verified_at.is_none();
+                        if unproven || back {
                             loosen(of.id).into_iter().for_each(|query| tx.later(query));
+                        }
+                        if unproven && anybodys {
+                            drop_factors(of.id).into_iter().for_each(|query| tx.later(query));
                         }
                         user::put_email(tx, &of, &email, new.at).await?;
                     }
@@ -132,9 +145,8 @@ impl Store {
                 Box::pin(async move {
                     let [taken] = tx.all([TAKE_OVER.with(values![of.id, at, of.email.as_ref()])]).await?;
                     first(taken).ok_or(StoreError::Gone)?;
-                    for drop in [&DROP_TOTP, &DROP_CODES, &DROP_PASSKEYS, &DROP_HISTORY] {
-                        tx.later(drop.with(values![of.id]));
-                    }
+                    drop_factors(of.id).into_iter().for_each(|query| tx.later(query));
+                    tx.later(DROP_HISTORY.with(values![of.id]));
                     loosen(of.id).into_iter().for_each(|query| tx.later(query));
                     tx.later(session::end_all(of.id, None));
                     tx.later(refresh::revoke_all(of.id, at));

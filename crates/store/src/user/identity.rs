@@ -239,7 +239,7 @@ impl Store {
 
     /// Ends the sessions that an account elsewhere began: those of the provider's session `sid`, else all of the
     /// subject's. Sign-ins by that `sid` that are under way come to nothing. Each session is one row in the trail,
-    /// made of `row`.
+    /// made of `row`. `once` is a digest of who asks and until when it counts; none when that asked before.
     ///
     /// # Errors
     /// When they could not be ended.
@@ -249,16 +249,21 @@ impl Store {
         subject: Option<&str>,
         sid: Option<&str>,
         now: Timestamp,
+        once: ([u8; 32], Timestamp),
         row: AuditEvent,
-    ) -> Result<Vec<SessionId>, StoreError> {
+    ) -> Result<Option<Vec<SessionId>>, StoreError> {
         if subject.is_none() && sid.is_none() {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
+        let once = spent::put(&once.0, once.1);
         let end = END_OF.with(values![issuer, subject, sid, None::<SessionId>]);
         let farewell = sid.map(|sid| spent::put(&farewell(issuer, sid), now.plus(REMEMBERED)));
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
+                    if tx.rows(once).await?.is_empty() {
+                        return Ok(None);
+                    }
                     if let Some(farewell) = farewell {
                         tx.later(farewell);
                     }
@@ -271,7 +276,7 @@ impl Store {
                         tx.record(vec![row]);
                         ended.push(session);
                     }
-                    Ok(ended)
+                    Ok(Some(ended))
                 })
             })
             .await

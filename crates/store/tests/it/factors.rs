@@ -7,7 +7,7 @@ use palisade_store::{
     FactorChange, FactorPurpose, FactorTaken, FactorUse, Passkey, Pending, Renewal, StoreError,
 };
 
-use crate::fixture::{HOUR, event, on};
+use crate::fixture::{HOUR, event, on, password};
 
 on! { [memory sqlite postgres]
     // proves: ID-17
@@ -119,7 +119,7 @@ on! { [memory sqlite postgres]
         assert!(f.store.take_pending(&[1; 32], "second").await.unwrap().is_none());
 
         begin(2).await;
-        f.store.set_password(&ann, "new", f.world.now(), 5, None, vec![]).await.unwrap();
+        f.store.set_password(&ann, &password("new", f.world.now(), 5), None, None, vec![]).await.unwrap();
         assert!(!there(2).await, "another password");
         begin(3).await;
         let passkey = Passkey {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use palisade_model::id::{FamilyId, SessionId, UserId};
 use palisade_model::world::SystemEntropy;
 use palisade_model::{Action, AuditEvent, ClientAddress, ManualClock, Timestamp, World, digest};
-use palisade_store::{AuditQuery, AuditRow, Link, Location, RefreshToken, Session, SessionKind, Store, User};
+use palisade_store::{
+    AuditQuery, AuditRow, Link, Location, NewPassword, RefreshToken, Session, SessionKind, Store, User,
+};
 
 use crate::server::Server;
 
@@ -153,6 +155,10 @@ impl Fixture {
     pub async fn actions(&self) -> Vec<String> {
         self.trail().await.into_iter().skip(1).map(|row| row.action).collect()
     }
+}
+
+pub fn password(hash: &str, at: Timestamp, keep_history: usize) -> NewPassword {
+    NewPassword { hash: hash.into(), at, keep_history }
 }
 
 pub fn created(user: &User) -> AuditEvent {

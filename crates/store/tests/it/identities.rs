@@ -78,7 +78,13 @@ on! { [memory sqlite postgres]
             f.store.create_session_from(session, Some(&source), None, vec![]).await.unwrap();
         }
         f.store.create_session(&by_password, None, vec![]).await.unwrap();
-        let end = |subject, sid| f.store.end_sessions_from(ISSUER, subject, sid, f.world.now(), row());
+        let asked = std::cell::Cell::new(0_u8);
+        let end = |subject, sid| {
+            asked.set(asked.get() + 1);
+            let once = ([asked.get(); 32], f.world.now().plus(HOUR));
+            let ended = f.store.end_sessions_from(ISSUER, subject, sid, f.world.now(), once, row());
+            async { ended.await.map(Option::unwrap) }
+        };
         let before = f.store.invalidations_after(-1).await.unwrap().0;
         assert!(end(None, None).await.unwrap().is_empty(), "nobody named ends nothing");
         assert!(end(Some("bob"), Some("s1")).await.unwrap().is_empty(), "both have to fit");
@@ -86,8 +92,12 @@ on! { [memory sqlite postgres]
         let (_, told) = f.store.invalidations_after(before).await.unwrap();
         assert_eq!(told, [Subject::Session(first.id)]);
         assert_eq!(end(Some("ann"), None).await.unwrap(), [second.id]);
-        let elsewhere = f.store.end_sessions_from("https://evil.example", Some("bob"), None, f.world.now(), row());
-        assert!(elsewhere.await.unwrap().is_empty());
+        let once = |seed: u8| ([seed; 32], f.world.now().plus(HOUR));
+        let elsewhere =
+            f.store.end_sessions_from("https://evil.example", Some("bob"), None, f.world.now(), once(99), row());
+        assert_eq!(elsewhere.await.unwrap(), Some(vec![]));
+        let again = f.store.end_sessions_from(ISSUER, Some("bob"), None, f.world.now(), once(99), row());
+        assert_eq!(again.await.unwrap(), None, "asked before");
         for (session, lives) in [(&first, false), (&second, false), (&bobs, true), (&by_password, true)] {
             assert_eq!(f.store.session(&session.digest).await.unwrap().is_some(), lives);
         }

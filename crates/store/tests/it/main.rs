@@ -17,6 +17,7 @@ mod foreign;
 mod identities;
 mod limiter;
 mod lockout;
+mod recover;
 mod reseal;
 mod revoke;
 mod server;

@@ -12,7 +12,7 @@ on! { [memory sqlite postgres]
         for n in 0..1203_u32 {
             let id = MailId::generate(now, &*f.world.entropy).unwrap();
             let mail = Mail { id, sealed: n.to_be_bytes().to_vec(), tries: 0, next_at: now, expires_at: now.plus(HOUR) };
-            f.store.queue_mail(&mail, Vec::new()).await.unwrap();
+            f.store.queue_mail(&mail, None).await.unwrap();
         }
         let (mut after, mut seen, mut pages) = (Vec::new(), std::collections::BTreeSet::new(), 0);
         loop {

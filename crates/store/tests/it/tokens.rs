@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use palisade_model::id::{KeyId, UserId};
 use palisade_model::{Action, TenantId, digest};
-use palisade_store::{
-    ApiToken, NewPassword, Reach, Renewal, Session, SessionKind, StoreError, TokenKind, User,
-};
+use palisade_store::{ApiToken, Reach, Renewal, Session, SessionKind, StoreError, TokenKind, User};
 
-use crate::fixture::{Fixture, HOUR, event, on};
+use crate::fixture::{Fixture, HOUR, event, on, password};
 
 impl Fixture {
     fn api(&self, user: UserId, kind: TokenKind) -> ApiToken {
@@ -219,12 +217,12 @@ on! { [memory sqlite postgres]
     async fn keys_end_with_a_reset_and_with_their_user_and_not_with_a_changed_password(f: Fixture) {
         let of = f.user("ann").await;
         let key = f.kept(of.id, TokenKind::Key).await;
-        f.store.set_password(&of, "a new hash", f.world.now(), 0, None, vec![]).await.unwrap();
+        f.store.set_password(&of, &password("a new hash", f.world.now(), 0), None, None, vec![]).await.unwrap();
         assert!(f.counts(&key).await, "a changed password");
         let of = f.store.user(of.id).await.unwrap().unwrap();
         f.store.create_link(&f.link(of.id, 1), vec![]).await.unwrap();
-        let new = NewPassword { hash: "another".into(), at: f.world.now(), keep_history: 0 };
-        f.store.redeem_link(&[1; 32], &of, &new, None, vec![]).await.unwrap();
+        let new = password("another", f.world.now(), 0);
+        f.store.redeem_link(&[1; 32], &of, true, &new, None, vec![]).await.unwrap();
         assert!(!f.counts(&key).await, "a reset");
         assert!(f.store.api_token(key.id).await.unwrap().is_some(), "its owner can see that there was one");
 

@@ -5,7 +5,7 @@ use palisade_model::{Action, Timestamp};
 use palisade_store::{StoreError, Subject, User};
 use uuid::Uuid;
 
-use crate::fixture::{created, event, on};
+use crate::fixture::{created, event, on, password};
 
 on! { [memory sqlite postgres]
     // proves: VAL-4
@@ -83,7 +83,7 @@ on! { [memory sqlite postgres]
 
         let changed = vec![event(Action::PasswordChanged, "ann")];
         let now = f.world.now();
-        f.store.set_password(&ann, "second", now, 5, Some(here.id), changed).await.unwrap();
+        f.store.set_password(&ann, &password("second", now, 5), Some(here.id), None, changed).await.unwrap();
 
         assert!(f.store.session(&here.digest).await.unwrap().is_some(), "the one that was to stay");
         assert!(f.store.session(&there.digest).await.unwrap().is_none());
@@ -101,20 +101,20 @@ on! { [memory sqlite postgres]
     async fn a_password_is_only_set_over_the_one_that_was_read(f: Fixture) {
         let read = f.user("ann").await;
         let (now, audit) = (f.world.now(), || vec![event(Action::PasswordChanged, "ann")]);
-        f.store.set_password(&read, "the first", now, 5, None, vec![]).await.unwrap();
+        f.store.set_password(&read, &password("the first", now, 5), None, None, vec![]).await.unwrap();
         let session = f.session(read.id);
         f.store.create_session(&session, None, vec![]).await.unwrap();
         let before = f.actions().await;
-        assert_eq!(f.store.set_password(&read, "too late", now, 5, None, audit()).await, Err(StoreError::Gone));
+        assert_eq!(f.store.set_password(&read, &password("too late", now, 5), None, None, audit()).await, Err(StoreError::Gone));
         let none = User { password: None, ..read.clone() };
-        assert_eq!(f.store.set_password(&none, "too late", now, 5, None, audit()).await, Err(StoreError::Gone));
+        assert_eq!(f.store.set_password(&none, &password("too late", now, 5), None, None, audit()).await, Err(StoreError::Gone));
         assert_eq!(f.store.password_history(read.id, 9).await.unwrap(), ["the first", "hash of ann"]);
         assert!(f.store.session(&session.digest).await.unwrap().is_some(), "nothing is ended for nothing");
         assert_eq!(f.actions().await, before);
 
         let bare = User { password: None, ..f.some_user("bare") };
         f.store.create_user(&bare, vec![]).await.unwrap();
-        f.store.set_password(&bare, "the first", now, 5, None, audit()).await.unwrap();
+        f.store.set_password(&bare, &password("the first", now, 5), None, None, audit()).await.unwrap();
     }
 
     // proves: ID-2
@@ -123,7 +123,7 @@ on! { [memory sqlite postgres]
         for number in 1..=4 {
             let hash = format!("hash {number}");
             let read = f.store.user(ann.id).await.unwrap().unwrap();
-            f.store.set_password(&read, &hash, f.world.now(), 2, None, vec![]).await.unwrap();
+            f.store.set_password(&read, &password(&hash, f.world.now(), 2), None, None, vec![]).await.unwrap();
         }
         assert_eq!(f.store.password_history(ann.id, 10).await.unwrap(), ["hash 4", "hash 3", "hash 2"]);
         assert_eq!(f.store.password_history(ann.id, 2).await.unwrap(), ["hash 4", "hash 3"]);
@@ -153,7 +153,7 @@ on! { [memory sqlite postgres]
         assert_eq!(f.store.create_session(&f.session(ann.id), None, audit()).await.map(|_| ()), gone);
         assert_eq!(f.store.create_family(&f.token(ann.id), audit()).await, gone);
         assert_eq!(f.store.create_link(&f.link(ann.id, 2), audit()).await, gone);
-        assert_eq!(f.store.set_password(&ann, "new", f.world.now(), 1, None, audit()).await, gone);
+        assert_eq!(f.store.set_password(&ann, &password("new", f.world.now(), 1), None, None, audit()).await, gone);
         assert_eq!(f.actions().await, before, "what was refused is not in the trail");
 
         f.store.set_enabled(ann.id, true, vec![]).await.unwrap();
@@ -169,7 +169,7 @@ on! { [memory sqlite postgres]
         assert_eq!(f.store.set_roles(nobody, &[], audit()).await, gone);
         assert_eq!(f.store.set_enabled(nobody, true, audit()).await, gone);
         let stranger = User { id: nobody, ..f.some_user("nobody") };
-        assert_eq!(f.store.set_password(&stranger, "x", Timestamp::default(), 1, None, audit()).await, gone);
+        assert_eq!(f.store.set_password(&stranger, &password("x", Timestamp::default(), 1), None, None, audit()).await, gone);
         assert_eq!(f.store.create_session(&f.session(nobody), None, audit()).await.map(|_| ()), gone);
         assert_eq!(f.store.create_family(&f.token(nobody), audit()).await, gone);
         assert!(f.actions().await.is_empty());

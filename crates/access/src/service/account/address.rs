@@ -116,6 +116,18 @@ impl Access {
         Ok(User { password: None, password_at: None, email_verified_at: Some(now), ..user.clone() })
     }
 
+    /// Whether a stranger may have registered this account with an address that is not theirs: where registrations
+    /// are not confirmed, and nobody has given the account or its address any trust since.
+    pub(crate) fn is_anybodys(&self, user: &User) -> bool {
+        let policy = &self.policy().identify;
+        policy.sign_up && !policy.verify && user.email_verified_at.is_none() && self.is_plain(user)
+    }
+
+    /// Whether an account can do no more than any that registers.
+    pub(crate) fn is_plain(&self, user: &User) -> bool {
+        user.roles == self.default_roles() && user.tenant.is_none()
+    }
+
     async fn own(&self, principal: &Principal) -> Result<User, Refusal> {
         let user = self.store().user(principal.user()).await.map_err(unknowable)?;
         Ok(user.filter(|user| user.enabled).ok_or(Denial::CredentialInvalid)?)

@@ -187,7 +187,14 @@ impl Access {
             rows.push(row.change("email", user.email.clone(), email.clone()));
         }
         let notice = self.notice(user, Notice::PasswordChanged, origin)?.filter(|_| open.restores.is_none());
-        self.store().redeem_link(&open.digest, user, &new, notice.as_ref(), rows).await.map_err(unused)?;
+        let anybodys = self.is_anybodys(user);
+        if anybodys && open.by_mail && self.store().factors(user.id).await.map_err(unknowable)?.any() {
+            rows.push(entry(Action::FactorsReset, "user", &user.id, user, origin));
+        }
+        self.store()
+            .redeem_link(&open.digest, user, anybodys, &new, notice.as_ref(), rows)
+            .await
+            .map_err(unused)?;
         self.revoke_user(user.id);
         if notice.is_some() {
             self.0.posted.notify_one();

@@ -2,7 +2,7 @@
 
 use palisade_model::audit::Origin;
 use palisade_model::{Action, Denial, Refusal, Secret};
-use palisade_store::User;
+use palisade_store::{NewPassword, User};
 
 use crate::access::{Access, entry, unchanged, unknowable};
 use crate::letter::Notice;
@@ -38,7 +38,6 @@ impl Access {
         self.judge_new(&user, "new_password", new).await?;
         let hash = self.0.passwords.hash(new).await?;
         let user = self.write_password(user, hash, origin).await?;
-        self.notify(&user, Notice::PasswordChanged, origin).await;
         // A password proves nothing of a second factor: what was proven before, and when, goes on.
         let proof =
             Proof { at: principal.proven_at().unwrap_or(user.created_at), strong: principal.strong() };
@@ -65,11 +64,16 @@ impl Access {
         hash: String,
         origin: &Origin,
     ) -> Result<User, Refusal> {
-        let keep = self.policy().identify.passwords.history;
-        let (now, row) = (self.now(), entry(Action::PasswordChanged, "user", &user.id, &user, origin));
-        self.store().set_password(&user, &hash, now, keep, None, vec![row]).await.map_err(unchanged)?;
+        let now = self.now();
+        let new = NewPassword { hash, at: now, keep_history: self.policy().identify.passwords.history };
+        let row = entry(Action::PasswordChanged, "user", &user.id, &user, origin);
+        let notice = self.notice(&user, Notice::PasswordChanged, origin)?;
+        self.store().set_password(&user, &new, None, notice.as_ref(), vec![row]).await.map_err(unchanged)?;
         self.revoke_user(user.id);
-        user.password = Some(hash);
+        if notice.is_some() {
+            self.0.posted.notify_one();
+        }
+        user.password = Some(new.hash);
         user.password_at = Some(now);
         Ok(user)
     }

@@ -152,6 +152,10 @@ impl Access {
         let proof = Proof { at: self.now(), strong: first.is_strong() };
         let session = self.begin_from(user, proof, first.source(), origin).await?;
         self.leave(former, origin).await?;
+        // A link has told by itself; with a redirect from elsewhere the device's cookie does not come along.
+        if first == First::Password {
+            self.tell_of_device(user, false, origin).await;
+        }
         Ok(Entered::Session(session))
     }
 

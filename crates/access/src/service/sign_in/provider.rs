@@ -144,15 +144,12 @@ impl Access {
         let issuer = &provider.settings.issuer.text;
         let now = self.now();
         let logout = provider.logout(token, now).await?;
-        let once = digest_of(&["logout token", issuer, &logout.id]);
-        if !self.store().spend(&once, logout.until).await.map_err(unchanged)? {
-            return Err(refused("logout token: used before"));
-        }
+        let once = (digest_of(&["logout token", issuer, &logout.id]), logout.until);
         let row = palisade_model::AuditEvent::new(Action::SessionRevoked, "session", "").from(origin);
         let row = row.change("provider", serde_json::Value::Null, provider.settings.name.clone());
         let (subject, sid) = (logout.subject.as_deref(), logout.sid.as_deref());
-        let ended =
-            self.store().end_sessions_from(issuer, subject, sid, now, row).await.map_err(unchanged)?;
+        let ended = self.store().end_sessions_from(issuer, subject, sid, now, once, row).await;
+        let ended = ended.map_err(unchanged)?.ok_or_else(|| refused("logout token: used before"))?;
         let subjects: Vec<_> = ended.iter().copied().map(palisade_store::Subject::Session).collect();
         self.revoke(&subjects);
         Ok(ended.len())
@@ -266,9 +263,15 @@ impl Access {
         holder: User,
         origin: &Origin,
     ) -> Result<User, Refusal> {
-        let plain = holder.roles == self.default_roles() && holder.tenant.is_none();
-        if !plain || !holder.enabled || holder.email_verified_at.is_some() || !provider.settings.sign_up {
-            return Err(Refusal::new(Denial::LinkNeeded, "an account has the address already"));
+        let taken = || Refusal::new(Denial::LinkNeeded, "an account has the address already");
+        let open = self.is_plain(&holder) && holder.enabled && provider.settings.sign_up;
+        if !open || holder.email_verified_at.is_some() {
+            return Err(taken());
+        }
+        // An address must not get round a second factor (ID-17), unless it may be a stranger's.
+        let factors = self.store().factors(holder.id).await.map_err(unknowable)?;
+        if factors.any() && !self.is_anybodys(&holder) {
+            return Err(taken());
         }
         let user = self.take_over(&holder, origin).await?;
         self.attach(provider, claims, &user, origin).await?;

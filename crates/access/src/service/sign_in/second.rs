@@ -17,7 +17,7 @@ use crate::letter::Notice;
 use crate::lockout::{Subjects, Trial};
 use crate::principal::{Principal, Via};
 use crate::service::session::{NewSession, Proof};
-use crate::service::sign_in::enter::{Method, SECOND, Waiting};
+use crate::service::sign_in::enter::{First, Method, SECOND, Waiting};
 use crate::service::sign_in::prove::{Tried, failure};
 use crate::service::sign_in::tokens::Tokens;
 
@@ -114,11 +114,16 @@ impl Access {
         let subjects = Subjects::user(Trial::Factor, &user);
         self.show(subjects, &user, shown, purpose, Vec::new(), origin).await?;
         if waiting.tokens {
-            return Ok(Completed::Tokens(self.begin_family(&user, true, origin).await?));
+            let tokens = self.begin_family(&user, true, origin).await?;
+            self.tell_of_device(&user, true, origin).await;
+            return Ok(Completed::Tokens(tokens));
         }
         let proof = Proof { at: self.now(), strong: true };
         let session = self.begin_from(&user, proof, waiting.first.source(), origin).await?;
         self.leave(former, origin).await?;
+        if waiting.first != First::Link {
+            self.tell_of_device(&user, false, origin).await;
+        }
         Ok(Completed::Session(session))
     }
 
@@ -162,6 +167,7 @@ impl Access {
         }
         let session = self.begin(&user, Proof { at: self.now(), strong: true }, origin).await?;
         self.leave(former, origin).await?;
+        self.tell_of_device(&user, false, origin).await;
         Ok(session)
     }
 

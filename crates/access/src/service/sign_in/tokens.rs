@@ -67,7 +67,9 @@ impl Access {
             let half = self.ask(&user, factors, First::Password, true, origin).await?;
             return Ok(Issued::SecondFactor(half));
         }
-        Ok(Issued::Tokens(self.begin_family(&user, false, origin).await?))
+        let tokens = self.begin_family(&user, false, origin).await?;
+        self.tell_of_device(&user, true, origin).await;
+        Ok(Issued::Tokens(tokens))
     }
 
     /// The first tokens of a family for a user whose proof was just given, with a second factor if it is `strong`.
