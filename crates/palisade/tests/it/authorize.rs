@@ -130,8 +130,9 @@ async fn a_right_that_is_taken_away_is_gone_with_the_next_request() {
     let id = site.running.store.user_by_login("ada").await.unwrap().unwrap().id;
     access.set_roles(id, &["user".to_owned()], None, &Origin::default()).await.unwrap();
     let hits = upstream.received().len();
-    // A change of rights needs a new session (ID-8).
-    assert_eq!(status(&mut ada, Method::POST, "/orders/7", &site).await, StatusCode::UNAUTHORIZED);
+    let before = ada.cookies();
+    assert_eq!(status(&mut ada, Method::POST, "/orders/7", &site).await, StatusCode::FORBIDDEN);
+    assert_ne!(ada.cookies(), before, "a change of rights gives the session another id (ID-8)");
     access.disable(id, None, &Origin::default()).await.unwrap();
     assert_eq!(status(&mut ada, Method::GET, "/orders/7", &site).await, StatusCode::UNAUTHORIZED);
     assert_eq!(upstream.received().len(), hits);
