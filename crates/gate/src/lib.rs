@@ -34,5 +34,5 @@ pub use exchange::{
 pub use gate::{Gate, GateParts};
 pub use layer::{GateLayer, Gated};
 pub use metrics::Metrics;
-pub use stage::refuse::render;
+pub use stage::refuse::{render, wait_in_words};
 pub use trail::Trail;

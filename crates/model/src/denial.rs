@@ -198,7 +198,7 @@ denials! {
     /// Too many failed attempts from an address, or on a known device (LIMIT-3). An account that is locked is never told
     /// so: it reads as [`Denial::SignInFailed`].
     LockedOut = Identify "identify.lockout" 429 Client
-        "Too many failed attempts" "Too many attempts failed. Wait until the time is over, and try again.";
+        "Too many failed attempts" "Too many attempts failed. Wait before the next one.";
     /// Nobody can register here.
     SignUpClosed = Identify "identify.sign_up" 403 Client
         "Registration is closed" "Ask an administrator for an account.";

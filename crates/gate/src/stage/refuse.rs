@@ -21,6 +21,7 @@ use crate::exchange::Refused;
 use crate::manner::Manner;
 
 pub(crate) use page::policy as page_csp;
+pub use page::wait_in_words;
 
 /// Response extension: this answer is a refusal's page, whose one style is known by its hash.
 #[derive(Clone, Copy, Debug)]

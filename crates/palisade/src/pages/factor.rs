@@ -20,6 +20,8 @@ pub struct Second<'a> {
     pub script: &'a str,
     /// Whether a passkey can be shown.
     pub by_passkey: bool,
+    /// Whose password it is, for password managers; empty where nobody is signed in.
+    pub name: &'a str,
     /// What can be typed: a code, or the password.
     pub field: Option<Field<'a>>,
     /// The name of the hidden field against forged requests.
@@ -83,6 +85,8 @@ pub struct TotpSetup<'a> {
     pub qr: &'a str,
     /// The secret as people type it.
     pub secret: &'a str,
+    /// The same for an application on the device that shows the page (`otpauth:`).
+    pub uri: &'a str,
     /// Names the offer.
     pub ceremony: &'a str,
     /// The first code.
@@ -99,6 +103,8 @@ pub struct TotpSetup<'a> {
 pub struct Codes<'a> {
     /// What all pages share.
     pub frame: Frame<'a>,
+    /// Whose they are.
+    pub name: &'a str,
     /// What went well.
     pub done: &'a str,
     /// The codes.

@@ -13,6 +13,8 @@ pub struct Field<'a> {
     pub kind: &'static str,
     /// What password managers go by (HTML, autofill).
     pub autocomplete: &'static str,
+    /// Which keyboard suits it, where the type does not say.
+    pub mode: &'static str,
     /// What was typed before; never a password.
     pub value: &'a str,
     /// What to know before typing.
@@ -28,7 +30,7 @@ impl<'a> Field<'a> {
         kind: &'static str,
         autocomplete: &'static str,
     ) -> Self {
-        Self { name, label, kind, autocomplete, value: "", hint: "", required: true }
+        Self { name, label, kind, autocomplete, mode: "", value: "", hint: "", required: true }
     }
 
     /// Name or e-mail, to sign in.
@@ -57,11 +59,19 @@ impl<'a> Field<'a> {
         field
     }
 
+    /// The first code of an authenticator application: digits alone.
+    #[must_use]
+    pub const fn digits() -> Self {
+        let mut field = Self::code("Code", "The six digits that the app shows now.");
+        field.mode = "numeric";
+        field
+    }
+
     /// What somebody calls a passkey.
     #[must_use]
     pub const fn passkey_name() -> Self {
         let mut field = Self::new("name", "Name of the passkey", "text", "off");
-        field.hint = "So that you know it again, as: my telephone.";
+        field.hint = "So that you know it again, as: my phone.";
         field.value = "My device";
         field
     }
@@ -78,7 +88,7 @@ impl<'a> Field<'a> {
     #[must_use]
     pub const fn key_name() -> Self {
         let mut field = Self::new("name", "Name", "text", "off");
-        field.hint = "By which you know it again.";
+        field.hint = "So that you know it again, as: nightly report.";
         field
     }
 
@@ -86,7 +96,7 @@ impl<'a> Field<'a> {
     #[must_use]
     pub const fn scopes() -> Self {
         let mut field = Self::new("scopes", "Scopes", "text", "off");
-        field.hint = "read, write, or either with a path: read:/api/orders";
+        field.hint = "What it may do: read, write, or either below a path, as read:/api/orders.";
         field.value = "read";
         field
     }
@@ -94,8 +104,8 @@ impl<'a> Field<'a> {
     /// How long an API key lives.
     #[must_use]
     pub const fn life() -> Self {
-        let mut field = Self::new("expires", "Life", "text", "off");
-        field.hint = "As 12h or 90d.";
+        let mut field = Self::new("expires", "Valid for", "text", "off");
+        field.hint = "A time, as 12h or 90d.";
         field.value = "90d";
         field
     }

@@ -2,6 +2,8 @@
 
 use palisade_model::FieldFault;
 
+use super::inside::Inside;
+
 /// What all pages share: whose site it is, how it looks and what went wrong.
 #[derive(Clone, Debug)]
 pub struct Frame<'a> {
@@ -13,6 +15,8 @@ pub struct Frame<'a> {
     pub stylesheet: &'a str,
     /// Something that went well.
     pub notice: Option<&'static str>,
+    /// The account that this is a page of.
+    pub inside: Option<Inside<'a>>,
     /// Whether this is a breakglass session: every page of it says so.
     pub boxed: bool,
     /// The heading above the faults.
@@ -25,13 +29,31 @@ impl<'a> Frame<'a> {
     /// A page on which nothing has happened yet.
     #[must_use]
     pub const fn new(app: &'a str, nonce: &'a str, stylesheet: &'a str) -> Self {
-        Self { app, nonce, stylesheet, notice: None, boxed: false, faults_title: "", faults: Vec::new() }
+        Self {
+            app,
+            nonce,
+            stylesheet,
+            notice: None,
+            inside: None,
+            boxed: false,
+            faults_title: "",
+            faults: Vec::new(),
+        }
     }
 
     /// The same with something that went well.
     #[must_use]
     pub const fn with_notice(mut self, notice: Option<&'static str>) -> Self {
         self.notice = notice;
+        self
+    }
+
+    /// The same with something newer that went well, if there is anything.
+    #[must_use]
+    pub const fn or_notice(mut self, notice: Option<&'static str>) -> Self {
+        if notice.is_some() {
+            self.notice = notice;
+        }
         self
     }
 
@@ -48,6 +70,21 @@ impl<'a> Frame<'a> {
         self.faults_title = title;
         self.faults = faults;
         self
+    }
+
+    /// The same as a page of somebody's account.
+    #[must_use]
+    pub const fn inside(mut self, inside: Inside<'a>) -> Self {
+        self.inside = Some(inside);
+        self
+    }
+
+    /// The letter that stands for the application.
+    pub(super) fn initial(&self) -> String {
+        self.app
+            .chars()
+            .find(|letter| letter.is_alphanumeric())
+            .map_or_else(|| "P".to_owned(), |letter| letter.to_uppercase().collect())
     }
 
     /// Whether the summary can link to that field.

@@ -2,17 +2,21 @@
 //!
 //! Whatever a visitor typed reaches a page only through a template, and templates escape.
 
+mod account;
 mod factor;
 mod field;
 mod frame;
+mod inside;
 mod token;
 
 use askama::Template;
 use palisade_policy::section::identify::Provider;
 
+pub use account::{IdentityLine, Profile, Security, SessionLine, Sessions};
 pub use factor::{Codes, Factors, PasskeyLine, Second, TotpSetup};
 pub use field::Field;
 pub use frame::Frame;
+pub use inside::{Inside, Place};
 pub use token::{Breakglass, Guest, KeyLine, Keys};
 
 /// The one style sheet; [`crate::service::assets`] serves it under its digest.
@@ -139,78 +143,6 @@ pub struct Address<'a> {
     pub csrf_field: &'a str,
     /// Its value, for this session alone.
     pub csrf_token: &'a str,
-}
-
-/// `/account`.
-#[derive(Template)]
-#[template(path = "account.html")]
-pub struct Account<'a> {
-    /// What all pages share.
-    pub frame: Frame<'a>,
-    /// The user's name.
-    pub name: &'a str,
-    /// The user's e-mail address.
-    pub email: Option<&'a str>,
-    /// Whether that is surely theirs.
-    pub confirmed: bool,
-    /// Another address; none where no mail is sent.
-    pub new_email: Option<Field<'a>>,
-    /// The user's tenant.
-    pub tenant: Option<&'a str>,
-    /// The user's roles, with those that they include.
-    pub roles: &'a [&'a str],
-    /// The present password.
-    pub current: Field<'a>,
-    /// The new one.
-    pub password: Field<'a>,
-    /// The name of the hidden field against forged requests.
-    pub csrf_field: &'a str,
-    /// Its value, for this session alone.
-    pub csrf_token: &'a str,
-    /// The user's sessions.
-    pub sessions: &'a [SessionLine],
-    /// The user's accounts at other sites.
-    pub identities: &'a [IdentityLine],
-    /// Other sites at which they have none yet.
-    pub linkable: &'a [&'a Provider],
-}
-
-/// One account at another site on the account page.
-#[derive(Clone, Debug)]
-pub struct IdentityLine {
-    /// What people call that site.
-    pub label: String,
-    /// The address there.
-    pub email: Option<String>,
-    /// Names the account, with the subject.
-    pub issuer: String,
-    /// Who there.
-    pub subject: String,
-    /// Since when, for machines.
-    pub linked_at: String,
-    /// Since when, for people.
-    pub linked: String,
-}
-
-/// One session on the account page.
-#[derive(Clone, Debug)]
-pub struct SessionLine {
-    /// Names the session; it is not the cookie's value.
-    pub id: String,
-    /// Browser and system, as far as the user agent says.
-    pub device: String,
-    /// The address that it was begun from.
-    pub address: Option<String>,
-    /// When it began, for machines.
-    pub created_at: String,
-    /// When it began, for people.
-    pub created: String,
-    /// When it was last used, for machines.
-    pub seen_at: String,
-    /// When it was last used, for people.
-    pub seen: String,
-    /// Whether it is the session that asks.
-    pub current: bool,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod attempts;
 mod fixation;
 mod json;
 mod lockout;
+mod looks;
 mod mail;
 mod oidc;
 mod opaque;

@@ -35,6 +35,47 @@ impl Access {
             let refusal = Refusal::field("old_password", "Write the password that you sign in with now.");
             return Err(attempt.failed(failure(Some(&user), origin), refusal).await);
         }
+        self.renew_password(user, principal, new, origin).await
+    }
+
+    /// Whether the principal has a password: whoever came by an account elsewhere may have none.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn has_password(&self, principal: &Principal) -> Result<bool, Refusal> {
+        let user = self.store().user(principal.user()).await.map_err(unknowable)?;
+        Ok(user.is_some_and(|user| user.password.is_some()))
+    }
+
+    /// Sets a password for whoever has none yet and has just proven who they are. What ends and what goes on is as in
+    /// [`Access::change_password`].
+    ///
+    /// # Errors
+    /// [`Denial::ProofNeeded`]; [`Denial::InvalidInput`] with the field `new_password`, or with `old_password` when
+    /// there is a password after all; the store's failures.
+    pub async fn set_first_password(
+        &self,
+        principal: &Principal,
+        new: &Secret,
+        origin: &Origin,
+    ) -> Result<NewSession, Refusal> {
+        self.fresh(principal)?;
+        let user = self.store().user(principal.user()).await.map_err(unknowable)?;
+        let user = user.filter(|user| user.enabled).ok_or(Denial::CredentialInvalid)?;
+        if user.password.is_some() {
+            return Err(Refusal::field("old_password", "Enter your current password."));
+        }
+        self.renew_password(user, principal, new, origin).await
+    }
+
+    /// Judges and sets a password; the session that asked goes on under a new id.
+    async fn renew_password(
+        &self,
+        user: User,
+        principal: &Principal,
+        new: &Secret,
+        origin: &Origin,
+    ) -> Result<NewSession, Refusal> {
         self.judge_new(&user, "new_password", new).await?;
         let hash = self.0.passwords.hash(new).await?;
         let user = self.write_password(user, hash, origin).await?;

@@ -19,9 +19,10 @@ use palisade_gate::{Exchange, refused};
 use palisade_model::{Denial, Refusal, World};
 use palisade_policy::Policy;
 use palisade_policy::section::identify::Passwords;
+use palisade_store::SessionKind;
 
 use super::assets;
-use crate::pages::Frame;
+use crate::pages::{Frame, Inside, Place};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +49,31 @@ impl Desk {
 
     fn frame<'a>(&'a self, nonce: &'a str) -> Frame<'a> {
         Frame::new(&self.policy.app.name, nonce, assets::stylesheet())
+    }
+
+    /// The frame of a page that somebody sees in their session.
+    fn frame_of<'a>(&'a self, nonce: &'a str, principal: &Principal) -> Frame<'a> {
+        self.frame(nonce).boxed(principal.kind() == SessionKind::Breakglass)
+    }
+
+    /// The frame of a page of somebody's account.
+    fn inside<'a>(
+        &'a self,
+        nonce: &'a str,
+        principal: &'a Principal,
+        csrf_token: &'a str,
+        place: Place,
+    ) -> Frame<'a> {
+        let run_out = principal.password_expires_at().filter(|at| *at <= self.world.now());
+        self.frame_of(nonce, principal)
+            .with_notice(run_out.map(|_| "Your password has run out. Change it to go on."))
+            .inside(Inside {
+                place,
+                name: principal.name(),
+                held: principal.factor_missing(),
+                csrf_field: &self.policy.csrf.field,
+                csrf_token,
+            })
     }
 }
 

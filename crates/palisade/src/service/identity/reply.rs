@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use data_encoding::HEXLOWER;
 use palisade_access::{Entered, HalfIn, NewSession, Principal};
-use palisade_gate::{OwnPage, SignedIn, refused_with};
+use palisade_gate::{OwnPage, SignedIn, refused_with, wait_in_words};
 use palisade_model::{Denial, FieldFault, Refusal};
 use serde_json::Value;
 
@@ -40,11 +40,20 @@ pub(super) fn troubled<'a>(frame: Frame<'a>, refusal: Option<&Refusal>) -> Frame
     let Some(refusal) = refusal else { return frame };
     let facts = refusal.denial.facts();
     let faults = if refusal.fields.is_empty() {
-        vec![FieldFault { field: "".into(), message: facts.detail.into() }]
+        vec![FieldFault { field: "".into(), message: told(refusal).into() }]
     } else {
         refusal.fields.clone()
     };
     frame.with_faults(facts.title, faults)
+}
+
+/// What to do, and when, if that is known.
+fn told(refusal: &Refusal) -> String {
+    let detail = refusal.denial.facts().detail;
+    match wait_in_words(refusal) {
+        Some(wait) => format!("{detail} Try again {wait}."),
+        None => detail.to_owned(),
+    }
 }
 
 /// A JSON answer.

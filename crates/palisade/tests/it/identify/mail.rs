@@ -418,7 +418,7 @@ async fn a_person_who_forgot_the_password_gets_in_again_in_chromium() {
     assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
     browser.fill("login", "eva@example.com").await;
     browser.press("button[type=submit]").await;
-    assert!(browser.text().await.contains("Look into your mail"), "{}", browser.text().await);
+    assert!(browser.text().await.contains("Check your mail"), "{}", browser.text().await);
     browser.picture("mail-2-sent").await;
     assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
 

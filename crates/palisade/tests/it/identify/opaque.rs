@@ -87,6 +87,13 @@ async fn a_visitor_comes_back_by_their_link_and_the_token_is_written_nowhere() {
     assert_eq!(onward.header("referrer-policy"), Some("no-referrer"));
     assert_eq!(back.send(Method::GET, "/account", &[HTML], "").await.status, StatusCode::OK);
     assert_eq!(back.get("/anything").await.status, StatusCode::OK);
+    // Whoever holds the link proved nothing: no password is set with it.
+    let csrf = back.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    let own = format!("http://{}", site.address);
+    let headers = [("content-type", super::FORM), ("origin", own.as_str()), ("x-csrf-token", csrf.as_str())];
+    let set = super::encoded(&[("new_password", "granite lantern oboe 58 B!")]);
+    let refused = back.send(Method::POST, "/account/password", &headers, &set).await;
+    site.assert_refused(&refused, 401, "identify.proof");
 
     let folder = site.folder.path().to_owned();
     site.running.shutdown().await;

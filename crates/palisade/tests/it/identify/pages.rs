@@ -234,7 +234,7 @@ async fn changing_the_password_ends_every_other_session_and_renews_this_one() {
     let done = post(&site, &mut here, "/account/password", &good).await;
     assert_eq!(
         (done.status, done.header("location")),
-        (StatusCode::SEE_OTHER, Some("/account?done=password"))
+        (StatusCode::SEE_OTHER, Some("/account/security?done=password"))
     );
     assert_eq!(here.get("/account").await.status, StatusCode::OK);
     for mut former in [there, before] {
@@ -252,7 +252,7 @@ async fn people_end_their_own_sessions_and_nobody_elses() {
         post(&site, client, "/auth/login", &[("login", "eva"), ("password", PASSWORD)]).await;
     }
     let mut otto = site.signed_in("otto", "user").await;
-    let page = here.send(Method::GET, "/account", &[HTML], "").await;
+    let page = here.send(Method::GET, "/account/sessions", &[HTML], "").await;
     let mark = r#"name="session" value=""#;
     let id = page.text().split_once(mark).unwrap().1.split_once('"').unwrap().0.to_owned();
 
@@ -263,7 +263,7 @@ async fn people_end_their_own_sessions_and_nobody_elses() {
     let token = csrf(&mut here).await;
     let done =
         post(&site, &mut here, "/account/sessions/end", &[("csrf_token", &token), ("session", &id)]).await;
-    assert_eq!(done.header("location"), Some("/account?done=session"));
+    assert_eq!(done.header("location"), Some("/account/sessions?done=session"));
     assert_eq!(there.get("/account").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(here.get("/account").await.status, StatusCode::OK);
 
@@ -271,7 +271,7 @@ async fn people_end_their_own_sessions_and_nobody_elses() {
     let done =
         post(&site, &mut here, "/account/sessions/end", &[("csrf_token", &token), ("session", "others")])
             .await;
-    assert_eq!(done.header("location"), Some("/account?done=sessions"));
+    assert_eq!(done.header("location"), Some("/account/sessions?done=sessions"));
     assert_eq!(there.get("/account").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(otto.get("/account").await.status, StatusCode::OK);
 }
@@ -340,12 +340,14 @@ async fn every_input_that_people_see_has_a_label_and_no_page_needs_a_script() {
     let id = user(&site, "eva").await;
     let link = site.running.access.issue_link(id, &Origin::default()).await.unwrap();
     let mut otto = site.signed_in("otto", "user").await;
-    for path in ["/auth/login", "/auth/register", "/account", &format!("/auth/link/{}", link.expose())] {
-        let mut client = if path == "/account" { otto.clone() } else { site.client() };
+    let link = format!("/auth/link/{}", link.expose());
+    let own = ["/account", "/account/security", "/account/factors", "/account/sessions", "/account/keys"];
+    for path in ["/auth/login", "/auth/register", "/auth/forgot-password", &link].iter().chain(&own) {
+        let mut client = if own.contains(path) { otto.clone() } else { site.client() };
         let page = client.send(Method::GET, path, &[HTML], "").await;
         let text = page.text();
         assert!(
-            text.contains("<html lang=\"en\">") && text.contains("<title>") && text.contains("<main>"),
+            text.contains("<html lang=\"en\">") && text.contains("<title>") && text.contains("<main "),
             "{path}"
         );
         assert!(!text.contains("<script") && !text.contains(" on") || !text.contains("onclick"), "{path}");
@@ -377,7 +379,11 @@ async fn a_password_that_has_run_out_opens_the_account_and_nothing_else_until_it
     assert_eq!(done.status, StatusCode::SEE_OTHER);
     let refused = client.send(Method::GET, "/orders", &[HTML], "").await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    assert!(refused.text().contains("href=\"/account\""), "the way out is shown: {}", refused.text());
+    assert!(
+        refused.text().contains("href=\"/account/security\""),
+        "the way out is shown: {}",
+        refused.text()
+    );
     let account = client.send(Method::GET, "/account", &[HTML], "").await;
     assert!(account.text().contains("Your password has run out."), "{}", account.text());
     assert_eq!(upstream.received().len(), 0);

@@ -3,29 +3,14 @@
 use aws_lc_rs::hmac;
 use data_encoding::BASE32_NOPAD;
 use fantoccini::Locator;
-use fantoccini::wd::WebDriverCompatibleCommand;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::browser::Browser;
+use crate::support::browser::{Browser, Command};
 use crate::support::{PASSWORD, Reply, Site, Upstream, public};
 
-/// A command of WebDriver's that the client has no word for (WebAuthn level 3, section 11).
-#[derive(Debug)]
-struct Command(String, Value);
-
-impl WebDriverCompatibleCommand for Command {
-    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
-        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.0))
-    }
-
-    fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
-        (Method::POST, Some(self.1.to_string()))
-    }
-}
-
 /// Puts an authenticator with a fingerprint reader into the browser.
-async fn plug_in(browser: &Browser) {
+pub async fn plug_in(browser: &Browser) {
     let authenticator = json!({
         "protocol": "ctap2",
         "transport": "internal",
@@ -34,11 +19,11 @@ async fn plug_in(browser: &Browser) {
         "isUserVerified": true,
         "isUserConsenting": true,
     });
-    browser.page.issue_cmd(Command("webauthn/authenticator".into(), authenticator)).await.unwrap();
+    browser.page.issue_cmd(Command("webauthn/authenticator", authenticator)).await.unwrap();
 }
 
 /// What an authenticator application shows for the key on the page, `steps` from now.
-fn code(key: &str, steps: i64) -> String {
+pub fn code(key: &str, steps: i64) -> String {
     let secret = BASE32_NOPAD.decode(key.replace(' ', "").as_bytes()).unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let step = i64::try_from(now / 30).unwrap() + steps;

@@ -2,10 +2,34 @@
 
 use std::path::PathBuf;
 
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
-use serde_json::json;
+use http::Method;
+use serde_json::{Value, json};
 
 use super::process::{Program, axe, chromedriver};
+
+/// A command that the client has no word for: its path below the session, and what it says.
+#[derive(Debug)]
+pub struct Command(pub &'static str, pub Value);
+
+impl WebDriverCompatibleCommand for Command {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.0))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.1.to_string()))
+    }
+}
+
+/// How people see a page: a name, the width in CSS pixels, and what they prefer.
+const VIEWS: [(&str, u32, &str); 4] = [
+    ("wide-light", 1280, "light"),
+    ("wide-dark", 1280, "dark"),
+    ("narrow-light", 320, "light"),
+    ("narrow-dark", 320, "dark"),
+];
 
 /// One browser with an empty profile; closed when dropped.
 pub struct Browser {
@@ -102,13 +126,66 @@ impl Browser {
 
     /// Keeps a picture of the page below `target/screens`, for people to look at.
     pub async fn picture(&self, name: &str) {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/screens");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), self.page.screenshot().await.unwrap()).unwrap();
+        keep(name, &self.page.screenshot().await.unwrap());
+    }
+
+    /// Looks at the page as people see it, on wide and narrow screens, by day and by night: what an accessibility
+    /// checker finds, and what is wider than the screen. Keeps a picture of each.
+    pub async fn look(&self, name: &str) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (view, width, scheme) in VIEWS {
+            self.emulate(width, &[("prefers-color-scheme", scheme)]).await;
+            faults.extend(
+                self.accessibility_faults().await.iter().map(|fault| format!("{name} {view}: {fault}")),
+            );
+            let sizes = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]";
+            let sizes = self.page.execute(sizes, vec![]).await.unwrap();
+            if sizes[0].as_u64() > sizes[1].as_u64() {
+                faults.push(format!("{name} {view}: wider than the screen: {sizes}"));
+            }
+            self.whole_picture(&format!("{name}-{view}")).await;
+        }
+        self.emulate(1280, &[]).await;
+        faults
+    }
+
+    /// Another screen, and other preferences (CSS Media Queries level 5).
+    pub async fn emulate(&self, width: u32, features: &[(&str, &str)]) {
+        let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+        let features: Vec<Value> =
+            features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    }
+
+    /// A picture of the whole page, however long it is.
+    pub async fn whole_picture(&self, name: &str) {
+        let wish = json!({"format": "png", "captureBeyondViewport": true});
+        let answer = self.devtools("Page.captureScreenshot", wish).await;
+        let picture = data_encoding::BASE64.decode(answer["data"].as_str().unwrap().as_bytes()).unwrap();
+        keep(name, &picture);
+    }
+
+    /// A picture of the page as a printer gets it.
+    pub async fn print(&self, name: &str) {
+        self.devtools("Emulation.setEmulatedMedia", json!({ "media": "print" })).await;
+        self.whole_picture(name).await;
+        self.devtools("Emulation.setEmulatedMedia", json!({ "media": "" })).await;
+    }
+
+    async fn devtools(&self, command: &str, params: Value) -> Value {
+        let body = json!({ "cmd": command, "params": params });
+        self.page.issue_cmd(Command("goog/cdp/execute", body)).await.unwrap()
     }
 
     /// Ends the browser.
     pub async fn close(self) {
         let _ = self.page.clone().close().await;
     }
+}
+
+fn keep(name: &str, picture: &[u8]) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/screens");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
 }

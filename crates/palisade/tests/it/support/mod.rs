@@ -69,6 +69,12 @@ impl Site {
         Self::launch_as(Some(host), folder, World::real(), Environment::default(), policy, "off").await
     }
 
+    /// The same under a host name, with these environment variables.
+    pub async fn start_named_with(host: &str, environment: &[(&str, &str)], policy: &str) -> Self {
+        let (folder, environment) = (tempfile::tempdir().unwrap(), environment.iter().copied().collect());
+        Self::launch_as(Some(host), folder, World::real(), environment, policy, "off").await
+    }
+
     async fn launch_in(
         folder: TempDir,
         world: World,

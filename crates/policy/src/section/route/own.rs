@@ -80,6 +80,8 @@ const ROWS: &[Own] = &[
     Own(POST, "/api/signup", Identity, Public, Origin, SignIn),
     Own(POST, "/api/forgot_password", Identity, Public, Origin, SignIn),
     Own(GET, "/account", Identity, SignedIn, Token, Usual),
+    Own(GET, "/account/security", Identity, SignedIn, Token, Usual),
+    Own(GET, "/account/sessions", Identity, SignedIn, Token, Usual),
     Own(GET, "/account/factors", Identity, SignedIn, Token, Usual),
     Own(POST, "/account/factors/app", Identity, SignedIn, Token, Usual),
     Own(POST, "/account/factors/app/confirm", Identity, SignedIn, Token, Usual),

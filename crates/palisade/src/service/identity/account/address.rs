@@ -36,12 +36,12 @@ pub(super) async fn submit(
     };
     match (outcome, intake.speech) {
         (Ok(()), Speech::Form) => {
-            let what = "A letter with a link is on its way to the new address.";
+            let what = "An e-mail with a link is on its way to the new address.";
             Ok(reply::sent(&desk, what, "/account", ("/account", "Back to your account"))?)
         }
         (Ok(()), Speech::Json) => Ok(reply::json(202, &json!({ "status": "accepted" }))),
         (Err(refusal), Speech::Form) if reply::correctable(&refusal) => {
-            Ok(overview::overview(&desk, principal, None, Some(&refusal)).await?)
+            Ok(overview::profile(&desk, principal, None, Some(&refusal))?)
         }
         (Err(refusal), _) => Err(refusal.into()),
     }
@@ -58,7 +58,7 @@ pub(super) async fn page(
     let nonce = reply::nonce(&desk)?;
     let csrf_token = desk.access.csrf_token(principal)?;
     let page = Address {
-        frame: desk.frame(&nonce),
+        frame: desk.frame_of(&nonce, principal),
         name: principal.name(),
         email: &email,
         csrf_field: &desk.policy.csrf.field,

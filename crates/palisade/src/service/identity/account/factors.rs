@@ -16,8 +16,8 @@ use palisade_model::{Denial, Refusal, Secret, Timestamp};
 use palisade_store::Passkey;
 use serde_json::json;
 
-use super::overview::readable;
-use crate::pages::{Codes, Factors, Field, PasskeyLine, TotpSetup};
+use super::overview::{notice, readable};
+use crate::pages::{Codes, Factors, Field, PasskeyLine, Place, TotpSetup};
 use crate::service::assets;
 use crate::service::identity::entrance::passkey;
 use crate::service::identity::intake::{Intake, Speech};
@@ -25,12 +25,7 @@ use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// Everything that there is.
 pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
-    let notice = match reply::query(&uri, "done").as_deref() {
-        Some("added") => Some("It was added. All your other sessions were ended."),
-        Some("removed") => Some("It was removed. All your other sessions were ended."),
-        _ => None,
-    };
-    Ok(overview(&desk, somebody(&permit)?, notice, None).await?)
+    Ok(overview(&desk, somebody(&permit)?, notice(&uri), None).await?)
 }
 
 /// A secret for an application.
@@ -186,7 +181,7 @@ async fn changed(
             let token = desk.access.csrf_token(&changed.session.principal)?;
             reply::json(200, &json!({ "csrf_token": token, "recovery_codes": codes }))
         }
-        (Speech::Form, Some(codes)) => codes_page(desk, &codes)?,
+        (Speech::Form, Some(codes)) => codes_page(desk, principal, &codes)?,
         (Speech::Form, None) => reply::see_other(&format!("/account/factors?done={done}")),
     };
     Ok(reply::begin(desk, &changed.session, response))
@@ -210,8 +205,9 @@ async fn overview(
     let keys: Vec<PasskeyLine> = held.passkeys.iter().map(line).collect();
     let nonce = reply::nonce(desk)?;
     let csrf_token = desk.access.csrf_token(principal)?;
+    let frame = desk.inside(&nonce, principal, &csrf_token, Place::Factors);
     let page = Factors {
-        frame: reply::troubled(desk.frame(&nonce), refusal).with_notice(notice),
+        frame: reply::troubled(frame.or_notice(notice), refusal),
         fresh: desk.access.fresh(principal).is_ok(),
         needed: principal.factor_missing(),
         possible: desk.access.passkeys_possible(),
@@ -254,23 +250,25 @@ fn setup(
     let nonce = reply::nonce(desk)?;
     let csrf_token = desk.access.csrf_token(principal)?;
     let page = TotpSetup {
-        frame: reply::troubled(desk.frame(&nonce), refusal),
+        frame: reply::troubled(desk.frame_of(&nonce, principal), refusal),
         qr: &qr,
         secret: offer.secret.expose(),
+        uri: offer.uri.expose(),
         ceremony: offer.ceremony.expose(),
-        code: Field::code("Code", "The six digits that the app shows now."),
+        code: Field::digits(),
         csrf_field: &desk.policy.csrf.field,
         csrf_token: &csrf_token,
     };
     reply::page(&page, &nonce, refusal)
 }
 
-fn codes_page(desk: &Desk, codes: &[&str]) -> Result<Response<Body>, Refusal> {
+fn codes_page(desk: &Desk, principal: &Principal, codes: &[&str]) -> Result<Response<Body>, Refusal> {
     let nonce = reply::nonce(desk)?;
     let app = &desk.policy.app.name;
     let file = format!("Recovery codes for {app}. Each works once.\n\n{}\n", codes.join("\n"));
     let page = Codes {
-        frame: desk.frame(&nonce),
+        frame: desk.frame_of(&nonce, principal),
+        name: principal.name(),
         done: "Done. All your other sessions were ended.",
         codes,
         file: &file,

@@ -54,7 +54,7 @@ pub(super) async fn unlink(
         return Err(Denial::RouteUnknown.into());
     }
     Ok(match intake.speech {
-        Speech::Form => reply::see_other("/account?done=unlinked"),
+        Speech::Form => reply::see_other("/account/security?done=unlinked"),
         Speech::Json => reply::done(),
     })
 }

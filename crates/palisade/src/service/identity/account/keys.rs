@@ -6,18 +6,18 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{HeaderValue, Request, Response, Uri, header};
 use ipnet::IpNet;
 use palisade_access::{KeyWish, MadeKey, Principal, Scopes};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::id::KeyId;
 use palisade_model::{Denial, FieldFault, Refusal, Timestamp};
 use palisade_policy::read::parse_duration;
-use palisade_store::{ApiToken, SessionKind};
+use palisade_store::ApiToken;
 use serde_json::{Value, json};
 
-use super::overview::readable;
-use crate::pages::{Field, KeyLine, Keys};
+use super::overview::{notice, readable};
+use crate::pages::{Field, KeyLine, Keys, Place};
 use crate::service::identity::intake::{Intake, Speech};
 use crate::service::identity::{Answer, Desk, reply, somebody};
 
@@ -25,8 +25,8 @@ use crate::service::identity::{Answer, Desk, reply, somebody};
 const LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// One's own keys, as a page.
-pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed) -> Answer {
-    Ok(overview(&desk, somebody(&permit)?, None, None).await?)
+pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
+    Ok(overview(&desk, somebody(&permit)?, None, notice(&uri), None).await?)
 }
 
 /// One's own keys, for programs.
@@ -65,11 +65,11 @@ pub(super) async fn make(
     };
     match (outcome, intake.speech) {
         (Ok(made), Speech::Json) => Ok(reply::json(201, &shown(&made))),
-        (Ok(made), Speech::Form) => Ok(overview(&desk, principal, Some(&made), None).await?),
+        (Ok(made), Speech::Form) => Ok(overview(&desk, principal, Some(&made), None, None).await?),
         (Err(refusal), Speech::Form)
             if matches!(refusal.denial, Denial::InvalidInput | Denial::KeysClosed) =>
         {
-            Ok(overview(&desk, principal, None, Some(&refusal)).await?)
+            Ok(overview(&desk, principal, None, None, Some(&refusal)).await?)
         }
         (Err(refusal), _) => Err(refusal.into()),
     }
@@ -88,7 +88,7 @@ pub(super) async fn end_from_page(
     let key = intake.required("key", "Name a key.");
     intake.finish()?;
     end_own(&desk, somebody(&permit)?, key.expose(), &exchange).await?;
-    Ok(reply::see_other("/account/keys"))
+    Ok(reply::see_other("/account/keys?done=key"))
 }
 
 /// Ends a key of one's own.
@@ -137,6 +137,7 @@ async fn overview(
     desk: &Desk,
     principal: &Principal,
     made: Option<&MadeKey>,
+    notice: Option<&'static str>,
     refusal: Option<&Refusal>,
 ) -> Result<Response<Body>, Refusal> {
     let now = desk.world.now();
@@ -144,9 +145,9 @@ async fn overview(
     let keys: Vec<KeyLine> = keys.iter().map(|key| line(key, now)).collect();
     let csrf_token = desk.access.csrf_token(principal)?;
     let nonce = reply::nonce(desk)?;
+    let frame = desk.inside(&nonce, principal, &csrf_token, Place::Keys);
     let page = Keys {
-        frame: reply::troubled(desk.frame(&nonce), refusal)
-            .boxed(principal.kind() == SessionKind::Breakglass),
+        frame: reply::troubled(frame.or_notice(notice), refusal),
         csrf_field: &desk.policy.csrf.field,
         csrf_token: &csrf_token,
         made: made.map(|made| made.token.expose()),
@@ -166,9 +167,9 @@ fn line(key: &ApiToken, now: Timestamp) -> KeyLine {
         name: key.name.clone(),
         state: match key {
             key if !key.enabled => "disabled",
-            key if key.expires_at.is_some_and(|at| at <= now) => "over",
+            key if key.expires_at.is_some_and(|at| at <= now) => "expired",
             key if key.replaced_by.is_some() => "replaced",
-            _ => "good",
+            _ => "active",
         },
         scopes: key.scopes.clone(),
         created: readable(key.created_at),

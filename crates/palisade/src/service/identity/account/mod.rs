@@ -16,6 +16,8 @@ use super::Desk;
 pub(super) fn routes() -> Router<Desk> {
     Router::new()
         .route("/account", get(overview::page))
+        .route("/account/security", get(overview::security_page))
+        .route("/account/sessions", get(overview::sessions_page))
         .route("/account/password", post(overview::change_password))
         .route("/account/sessions/end", post(overview::end_sessions))
         .route("/account/email", post(address::submit))

@@ -51,6 +51,8 @@ pub(super) async fn submit(
     let (head, body) = request.into_parts();
     let mut intake = Intake::read(&head.headers, body).await?;
     intake.skip(&desk.policy.csrf.field);
+    // For password managers, which want to see whose password it is.
+    intake.skip("username");
     let wish = if intake.speech == Speech::Form { intake.optional("next") } else { None };
     let shown = match intake.optional("password") {
         Some(password) => Shown::Password(password),
@@ -82,11 +84,12 @@ async fn form(
     let nonce = reply::nonce(desk)?;
     let csrf_token = desk.access.csrf_token(principal)?;
     let page = Second {
-        frame: reply::troubled(desk.frame(&nonce), refusal),
+        frame: reply::troubled(desk.frame_of(&nonce, principal), refusal),
         again: true,
         action: "/auth/confirm",
         challenge: "/api/v1/auth/confirm/challenge",
         script: assets::script(),
+        name: principal.name(),
         by_passkey: methods.contains(&Method::Passkey) && desk.access.passkeys_possible(),
         field: if password { Some(Field::password()) } else { code_field(&methods) },
         csrf_field: &desk.policy.csrf.field,

@@ -43,7 +43,7 @@ pub(super) async fn submit(
     };
     match (outcome, intake.speech) {
         (Ok(()), Speech::Form) => {
-            let what = "If there is such an account, a letter with a link is on its way to its address.";
+            let what = "If there is such an account, an e-mail with a link is on its way to its address.";
             Ok(reply::sent(&desk, what, "/auth/forgot-password", ("/auth/login", "Back to sign-in"))?)
         }
         (Ok(()), Speech::Json) => Ok(reply::json(202, &json!({ "status": "accepted" }))),

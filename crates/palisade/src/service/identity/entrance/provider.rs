@@ -65,7 +65,7 @@ pub(super) async fn callback(
         Arrived::Entered(entered, wish) => {
             reply::entered(&desk, &entered, reply::destination(&desk, wish.as_deref()))
         }
-        Arrived::Linked => reply::see_other("/account?done=linked"),
+        Arrived::Linked => reply::see_other("/account/security?done=linked"),
     };
     let mut response = bounce(&desk, &led)?;
     if let Some(gone) = cookies::transaction(&desk.policy, "", std::time::Duration::ZERO) {

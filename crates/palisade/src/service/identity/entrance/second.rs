@@ -94,7 +94,7 @@ pub(crate) fn code_field(methods: &[Method]) -> Option<Field<'static>> {
     let has = |method| methods.contains(&method);
     match (has(Method::Totp), has(Method::RecoveryCode)) {
         (true, _) => Some(Field::code("Code", "From your authenticator app, or one of your recovery codes.")),
-        (false, true) => Some(Field::code("Recovery code", "One of those that you have kept.")),
+        (false, true) => Some(Field::code("Recovery code", "One of the codes that you kept.")),
         (false, false) => None,
     }
 }
@@ -127,6 +127,7 @@ async fn form(
         action: "/auth/second",
         challenge: "/api/v1/auth/second/challenge",
         script: assets::script(),
+        name: "",
         by_passkey: methods.contains(&Method::Passkey) && desk.access.passkeys_possible(),
         field: code_field(&methods),
         csrf_field: "",

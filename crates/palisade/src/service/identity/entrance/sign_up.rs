@@ -79,7 +79,7 @@ pub(super) async fn submit(
     };
     match (outcome, intake.speech) {
         (Ok(SignedUp::Awaiting), Speech::Form) => {
-            let what = "A letter is on its way to the address that you wrote.";
+            let what = "An e-mail is on its way to the address that you entered.";
             Ok(reply::sent(&desk, what, "/auth/register", ("/auth/login", "Back to sign-in"))?)
         }
         (Ok(SignedUp::Awaiting), Speech::Json) => Ok(reply::json(202, &json!({ "status": "accepted" }))),

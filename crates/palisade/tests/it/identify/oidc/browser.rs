@@ -28,6 +28,8 @@ async fn a_person_comes_back_signed_in_to_where_they_wanted() {
     assert_eq!((url.path(), url.query()), ("/account", Some("from=mail")), "{}", browser.text().await);
     assert!(browser.text().await.contains("ada@example.com"), "{}", browser.text().await);
     assert_eq!(browser.accessibility_faults().await, Vec::<String>::new());
-    browser.picture("oidc-2-account").await;
+    browser.open(&format!("{home}/account/security")).await;
+    assert!(browser.text().await.contains("Set a password"), "{}", browser.text().await);
+    assert_eq!(browser.look("look-security-no-password").await, Vec::<String>::new());
     browser.close().await;
 }

@@ -73,8 +73,8 @@ async fn an_address_that_is_taken_is_linked_by_its_owner_alone() {
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", origin.as_str())];
     let forged = boss.here.send(Method::POST, "/account/identities/link", &headers, "provider=company").await;
     assert_eq!(forged.status, StatusCode::FORBIDDEN);
-    assert_eq!(goes_on_to(&boss.link().await), "/account?done=linked");
-    let page = boss.here.get("/account").await;
+    assert_eq!(goes_on_to(&boss.link().await), "/account/security?done=linked");
+    let page = boss.here.get("/account/security").await;
     assert!(page.text().contains("BOSS@example.com") && !page.text().contains("Link The Company"));
 
     let mut again = world.person();
@@ -112,6 +112,35 @@ async fn a_link_that_was_begun_in_a_session_ends_with_it() {
     assert_eq!(boss.post("/auth/logout", &[]).await.status, StatusCode::SEE_OTHER);
     world.site.assert_refused(&boss.here.get(&callback).await, 400, "identify.provider");
     assert_eq!(world.last_reason(), "the session that wanted the link is over");
+}
+
+// proves: ID-6, ID-2
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_came_from_elsewhere_sets_a_first_password_without_an_old_one() {
+    let world = World::start("").await;
+    world.account(json!({"sub": "ada", "email": "ada@example.com", "email_verified": true})).await;
+    let mut ada = world.person();
+    ada.sign_in("/auth/oidc/company").await;
+    let page = ada.here.get("/account/security").await;
+    assert!(
+        page.text().contains("Set a password") && !page.text().contains("old_password"),
+        "{}",
+        page.text()
+    );
+    let weak = ada.post("/account/password", &[("new_password", "short")]).await;
+    assert_eq!(weak.status, StatusCode::UNPROCESSABLE_ENTITY, "{weak:?}");
+    let done = ada.post("/account/password", &[("new_password", PASSWORD)]).await;
+    assert_eq!(done.header("location"), Some("/account/security?done=password-set"), "{done:?}");
+    let name = ada.me().await["name"].as_str().unwrap().to_owned();
+    world.person().by_password(&name).await;
+
+    // From now on the old one is asked for.
+    let page = ada.here.get("/account/security").await;
+    assert!(page.text().contains("Change your password") && page.text().contains("old_password"));
+    let other = "granite lantern oboe 58 B!";
+    let again = ada.post("/account/password", &[("new_password", other)]).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "{again:?}");
+    world.person().by_password(&name).await;
 }
 
 // proves: ID-6
