@@ -5,6 +5,8 @@
 //! no store read. It adds nothing to what a guesser has to guess. Scanners find tokens by
 //! `\bpal_(key|adm|brk|usr)_[0-9A-Za-z]{49}\b`.
 
+use std::sync::LazyLock;
+
 use palisade_model::world::{Entropy, NoEntropy};
 use palisade_model::{Secret, digest};
 use palisade_store::TokenKind;
@@ -65,6 +67,11 @@ pub(crate) fn make(kind: TokenKind, entropy: &dyn Entropy) -> Result<Secret, NoE
     Ok(Secret::new(text.as_str()))
 }
 
+/// Whether a text begins like a token of ours.
+pub(crate) fn is_marked(text: &str) -> bool {
+    text.starts_with(MARK)
+}
+
 /// What this text is. Reads it once and asks nobody.
 pub(crate) fn judge(text: &str) -> Form {
     let Some(rest) = text.strip_prefix(MARK) else { return Form::Foreign };
@@ -103,8 +110,16 @@ fn checksum(bytes: &[u8]) -> String {
 
 /// CRC-32 as in ISO 3309: the one of gzip and PNG.
 fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-    !bytes.iter().fold(!0_u32, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
+    /// The remainder of each byte.
+    static TABLE: LazyLock<[u32; 256]> = LazyLock::new(|| {
+        let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+        std::array::from_fn(|byte| (0..8).fold(u32::try_from(byte).unwrap_or(0), |crc, _| step(crc)))
+    });
+    let next = |crc: u32, byte: &u8| {
+        let [low, ..] = crc.to_le_bytes();
+        crc >> 8 ^ TABLE.get(usize::from(low ^ byte)).copied().unwrap_or(0)
+    };
+    !bytes.iter().fold(!0, next)
 }
 
 #[cfg(test)]

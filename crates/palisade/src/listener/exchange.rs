@@ -76,7 +76,8 @@ async fn answer<S: Service>(
 ) -> (Response<Body>, bool) {
     parts.extensions.insert(peer);
     let (body, fault) = watch(body, shared.limits.body_timeout);
-    let response = shared.service.call(Request::from_parts(parts, body)).await;
+    // Boxed where it is made: it has some kilobytes, and hyper moves what it is given several times.
+    let response = Box::pin(shared.service.call(Request::from_parts(parts, body))).await;
     match fault.as_ref().and_then(|fault| fault.get()) {
         None => (response, false),
         // The service has seen the fault, and says what it was.

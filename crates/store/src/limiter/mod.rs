@@ -17,15 +17,17 @@
 
 pub(crate) mod counters;
 mod shard;
+mod spread;
 mod window;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use palisade_model::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
 use shard::Shard;
+use spread::Spread;
 
 /// One thing to count, in all its windows.
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +108,7 @@ const SHARDS: usize = 64;
 /// The counters of all keys. Shared by all threads.
 pub struct Limiter {
     shards: [Mutex<Shard>; SHARDS],
-    /// Keyed at random, so that nobody outside can tell which keys share a shard.
-    hasher: RandomState,
+    spread: Spread,
 }
 
 /// The shards that one call holds.
@@ -118,10 +119,10 @@ impl Limiter {
     /// 250 bytes for each of its windows.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        let hasher = RandomState::new();
+        let spread = Spread::at_random();
         let each = capacity.div_ceil(SHARDS).max(1);
-        let shards = std::array::from_fn(|place| Mutex::new(Shard::new(each, hasher.hash_one(place))));
-        Self { shards, hasher }
+        let shard = || Mutex::new(Shard::new(each, Spread::at_random()));
+        Self { shards: std::array::from_fn(|_| shard()), spread }
     }
 
     /// Counts one hit on every window of every key, or on none if one of them is full. A key that is named
@@ -200,7 +201,7 @@ impl Limiter {
 
     /// Which shard has this key: 0 to 63.
     fn place(&self, key: &[u8; 16]) -> usize {
-        usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0)
+        usize::try_from(self.spread.hash_one(key) % SHARDS as u64).unwrap_or(0)
     }
 }
 

@@ -1,9 +1,11 @@
 //! A part of the map: keys with their windows, never more than it has room for.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 
 use palisade_model::Timestamp;
 
+use super::spread::Spread;
 use super::window::Window;
 use super::{Check, CounterRow, Quota};
 
@@ -45,7 +47,7 @@ impl Entry {
 
 /// A part of the map.
 pub(super) struct Shard {
-    places: HashMap<[u8; 16], usize>,
+    places: HashMap<[u8; 16], usize, Spread>,
     entries: Vec<Entry>,
     capacity: usize,
     /// The state of a small generator that picks whom to look at when room is wanted.
@@ -53,8 +55,9 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn new(capacity: usize, seed: u64) -> Self {
-        Self { places: HashMap::new(), entries: Vec::new(), capacity, dice: seed | 1 }
+    pub(super) fn new(capacity: usize, spread: Spread) -> Self {
+        let dice = spread.hash_one([1; 16]) | 1;
+        Self { places: HashMap::with_hasher(spread), entries: Vec::new(), capacity, dice }
     }
 
     fn find(&mut self, key: &[u8; 16]) -> Option<&mut Entry> {

@@ -83,7 +83,7 @@ impl Access {
     /// Whether a text begins like a token of ours, broken or not.
     #[must_use]
     pub fn looks_like_a_token(text: &str) -> bool {
-        opaque::judge(text) != Form::Foreign
+        opaque::is_marked(text)
     }
 
     /// Whom an opaque token names. Roles and tenant are those of the live user record, and `client` has to be in

@@ -39,8 +39,18 @@ pub(super) async fn exchange(
     request: &mut Request<Body>,
     former: Option<&Principal>,
 ) -> Result<Option<Response<Body>>, Refusal> {
-    let Some(query) = request.uri().query() else { return Ok(None) };
-    let Some(held) = look(gate, query) else { return Ok(None) };
+    let Some(held) = request.uri().query().and_then(|query| look(gate, query)) else { return Ok(None) };
+    Box::pin(take(gate, course, request, held, former)).await.map(Some)
+}
+
+/// Takes the token for a session, and gives the answer that sends the browser on.
+async fn take(
+    gate: &Gate,
+    course: &mut Course,
+    request: &mut Request<Body>,
+    held: Held,
+    former: Option<&Principal>,
+) -> Result<Response<Body>, Refusal> {
     let asked = request.uri().clone();
     let clean = hush(gate, course, request);
     let Held::Token(token, kind) = held else {
@@ -53,7 +63,7 @@ pub(super) async fn exchange(
     // Whose browser it is cannot be seen behind a link from another site: a strict cookie stays at home. Without asking
     // once more from here, such a link would make the victim the attacker's guest.
     if former.is_none() && is_foreign(request) {
-        return Ok(Some(once_more(&asked)));
+        return Ok(once_more(&asked));
     }
     let (access, token) = (&gate.parts().access, token.expose());
     if former.is_some_and(|former| former.kind() == SessionKind::Breakglass) {
@@ -72,7 +82,7 @@ pub(super) async fn exchange(
             Some(former) if former.user() != named.user() => {
                 return Err(Refusal::new(Denial::CredentialClash, "signed in as somebody else"));
             }
-            Some(_) => return Ok(Some(onward(&clean))),
+            Some(_) => return Ok(onward(&clean)),
             None => {}
         }
         let session = access.exchange_token(token, kind, course.client, &course.origin()).await?;
@@ -83,7 +93,7 @@ pub(super) async fn exchange(
     };
     course.begun = begun::cookies(gate, &session);
     course.principal = Some(session.principal);
-    Ok(Some(onward(&clean)))
+    Ok(onward(&clean))
 }
 
 /// Refuses a request that shows another credential and has a token in its address as well.

@@ -41,17 +41,20 @@ pub(super) async fn in_header(
         1 => query::refuse_beside(gate, course, request)?,
         _ => return Err(Refusal::new(Denial::Ambiguous, "more than one credential")),
     }
-    let principal = if let Some(token) = bearer.filter(|token| Access::looks_like_a_token(token.expose())) {
+    let (token, kind) = if let Some(token) = bearer.filter(|token| Access::looks_like_a_token(token.expose()))
+    {
         request.headers_mut().remove(AUTHORIZATION);
-        accept(gate, course, token.expose(), None).await?
+        (token, None)
     } else if let Some(token) = admin {
         request.headers_mut().remove(X_ADMIN_TOKEN);
-        accept(gate, course, token.expose(), Some(TokenKind::Admin)).await?
+        (token, Some(TokenKind::Admin))
     } else if let Some(token) = user {
-        accept(gate, course, token.expose(), Some(TokenKind::User)).await?
+        (token, Some(TokenKind::User))
     } else {
         return Ok(None);
     };
+    // Boxed, so that requests without one do not carry its size along.
+    let principal = Box::pin(accept(gate, course, token.expose(), kind)).await?;
     course.explicit = true;
     Ok(Some(principal))
 }
@@ -73,13 +76,22 @@ pub(super) async fn in_form(
     if *request.method() != Method::POST || !is_form || !takes_users(gate) {
         return Ok(None);
     }
-    let (found, whole) = Box::pin(peek::form_field(std::mem::take(request), name, peek::LIMIT)).await;
+    Box::pin(take_field(gate, course, request, name)).await
+}
+
+async fn take_field(
+    gate: &Gate,
+    course: &mut Course,
+    request: &mut Request<Body>,
+    name: &str,
+) -> Result<Option<Principal>, Refusal> {
+    let (found, whole) = peek::form_field(std::mem::take(request), name, peek::LIMIT).await;
     *request = whole;
     let Field::One(token) = found else { return Ok(None) };
     let token = Secret::new(token);
     let principal = accept(gate, course, token.expose(), Some(TokenKind::User)).await?;
     let is_it = |value: &str| value == token.expose();
-    let (_, whole) = Box::pin(peek::find(std::mem::take(request), name, peek::LIMIT, is_it)).await;
+    let (_, whole) = peek::find(std::mem::take(request), name, peek::LIMIT, is_it).await;
     *request = whole;
     course.explicit = true;
     Ok(Some(principal))

@@ -65,6 +65,8 @@ pub(crate) fn seal<B>(gate: &Gate, course: &Course, response: &mut Response<B>) 
     let csp = own_policy(response);
     let knows = csp.is_some() || response.extensions().get::<Quiet>().is_some();
     let headers = response.headers_mut();
+    // Room for these and a few more, at once.
+    headers.reserve(shield.headers.len() + shield.default_headers.len() + 8);
     // A page of Palisade's own knows best whether its address holds a secret.
     let quiet = knows.then(|| headers.get(REFERRER_POLICY).cloned()).flatten();
     for (name, value) in &shield.headers {

@@ -55,6 +55,8 @@ pub(super) fn introduce(parts: &mut Parts, exchange: &Exchange, prefix: Option<&
     };
     parts.version = Version::HTTP_11;
     let headers = &mut parts.headers;
+    // Room at once for these and for who is asking.
+    headers.reserve(12);
     headers.append(VIA, HeaderValue::from_static(via));
     set(headers, X_REQUEST_ID, exchange.id.as_str());
     headers.insert(X_FORWARDED_FOR, address(exchange.client.ip()));
