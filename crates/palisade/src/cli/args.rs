@@ -6,13 +6,49 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+/// The first page of help: the commands by what somebody wants. A test holds it to [`Command`].
+const HELP: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Try it and set it up:
+  demo         Show a bundled application bare on one port and behind Palisade on another
+  check        Find every mistake in the policy, with what to write instead
+  explain      Say which stages a request would meet, and whether it would pass
+  serve        Put the policy into force and serve
+  import       Take over users and tokens from another program
+
+Look after it, while the server runs:
+  user         Add, list, disable, give roles, sign out, reset passwords and second factors
+  token        API keys, administrators' and user tokens
+  unlock       Lift lockouts, and forget failed attempts
+  audit        Read the audit trail, and check that nobody changed it
+  keys         Rotate the signing keys, and seal anew after another SECRET_KEY
+
+When something is wrong:
+  breakglass   The way in when all others fail
+  revoke       End every session, token and unused one-time link: of everybody, a tenant or a user
+
+For tools:
+  openapi      Print the OpenAPI document of the JSON API
+  completions  Print what makes a shell complete these commands
+
+Options:
+{options}
+
+{after-help}";
+
 /// Your SECURITY.md, in force: a gate before your application, ruled by one policy file.
 #[derive(Debug, Parser)]
 #[command(name = "palisade", version, about, subcommand_required = true)]
-#[command(after_help = "Exit codes: 0 all is well, 1 findings, 2 usage or configuration, 3 could not tell.")]
+#[command(help_template = HELP)]
+#[command(
+    after_help = "'palisade COMMAND --help' tells more. Exit codes: 0 all is well, 1 findings, 2 usage or configuration, 3 could not tell."
+)]
 pub(super) struct Args {
     /// The policy. Without it ./palisade.toml is used, or else a safe default for development
-    #[arg(long, short, global = true, value_name = "FILE")]
+    #[arg(long, short, global = true, value_name = "FILE", display_order = 900)]
     pub(super) policy: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Command,
@@ -35,7 +71,7 @@ pub(super) enum Command {
     Explain(Question),
     /// Show a bundled application bare on one port and behind Palisade on another
     Demo(Ports),
-    /// Look after users; works while the server runs
+    /// Look after users: add, list, disable, give roles, sign out, reset; works while the server runs
     #[command(subcommand, arg_required_else_help = true)]
     User(UserCommand),
     /// Look after API keys, administrators' and user tokens; works while the server runs
@@ -49,7 +85,7 @@ pub(super) enum Command {
     Import(ImportCommand),
     /// Lift lockouts, and forget failed attempts; works at once while the server runs
     Unlock(Unlock),
-    /// Look after the audit trail
+    /// Read the audit trail, and check that nobody changed it
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
     /// Look after the signing keys; works while the server runs
@@ -458,6 +494,8 @@ pub(super) enum BreakglassCommand {
 /// `palisade audit`.
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
+    /// Show the latest entries, the newest last
+    List(Entries),
     /// Check the whole chain for changed, missing or reordered entries
     Verify {
         /// How the finding is printed
@@ -466,11 +504,52 @@ pub(super) enum AuditCommand {
     },
 }
 
+/// `palisade audit list`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Entries {
+    /// Only what this user did (name or e-mail)
+    #[arg(long)]
+    pub(super) user: Option<String>,
+    /// Only what was done to this user (name or e-mail)
+    #[arg(long, value_name = "USER")]
+    pub(super) about: Option<String>,
+    /// Only this action, as session.created or lockout.began
+    #[arg(long)]
+    pub(super) action: Option<String>,
+    /// Only the last while, as 2h or 7d
+    #[arg(long, value_name = "TIME", value_parser = palisade_policy::read::parse_duration)]
+    pub(super) since: Option<Duration>,
+    /// So many entries at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) limit: u32,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
 /// How things are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    // For people. No doc comments: with them, help would be thrice as long.
     Text,
-    /// For programs
+    // For programs.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn help_names_each_command_once() {
+        let command = Args::command();
+        let lines = |name: &str| HELP.lines().filter(|line| line.starts_with(&format!("  {name} "))).count();
+        for one in command.get_subcommands() {
+            assert_eq!(lines(one.get_name()), 1, "{}", one.get_name());
+        }
+        let shown = HELP.lines().filter(|line| line.starts_with("  ")).count();
+        assert_eq!(shown, command.get_subcommands().count());
+    }
 }

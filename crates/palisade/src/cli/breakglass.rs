@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::args::{BreakglassCommand, Format};
 use super::context::{self, Context, refusal_failure};
 use super::failure::{Failure, Outcome};
-use super::terminal::{Terminal, line, visible};
+use super::terminal::{Terminal, line, visible, when};
 use super::token;
 
 /// Does what the command says.
@@ -27,7 +27,7 @@ pub(super) fn run(
                 token::show(&made, format);
                 eprintln!(
                     "Enter it at {base}/auth/breakglass, or send it once as X-Admin-Token. It works once, until {}.",
-                    made.kept.expires_at.map_or_else(String::new, |at| at.to_string())
+                    made.kept.expires_at.map_or_else(String::new, when)
                 );
             }
             BreakglassCommand::Report { id, format } => {
@@ -69,14 +69,14 @@ fn show(report: &BreakglassReport, format: Format) {
     line(format_args!("Breakglass {}: {}", token.id, visible(token.reason.as_deref().unwrap_or("-"))));
     let state = match (token.used_at, token.enabled) {
         (None, _) => "not used".to_owned(),
-        (Some(at), true) => format!("used at {at}, its session is not over yet"),
-        (Some(at), false) => format!("used at {at}, and over"),
+        (Some(at), true) => format!("used at {}, its session is not over yet", when(at)),
+        (Some(at), false) => format!("used at {}, and over", when(at)),
     };
-    line(format_args!("It was issued at {} and is {state}.", token.created_at));
+    line(format_args!("It was issued at {} and is {state}.", when(token.created_at)));
     for row in &report.rows {
         line(format_args!(
             "{}  #{}  {}  {} {}",
-            row.at,
+            when(row.at),
             row.seq,
             visible(&row.action),
             visible(&row.entity_type),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::args::{Format, KeyPurpose, KeysCommand};
 use super::context::{self, Context, refusal_failure};
 use super::failure::{Failure, Outcome};
-use super::terminal::{Terminal, line, visible};
+use super::terminal::{Terminal, line, table, visible, when};
 
 /// Does what the command says.
 pub(super) fn run(context: &Context, command: KeysCommand, terminal: &Terminal) -> Result<Outcome, Failure> {
@@ -32,12 +32,12 @@ pub(super) fn run(context: &Context, command: KeysCommand, terminal: &Terminal) 
                 };
                 let turn = if at_once { Turn::AtOnce } else { Turn::Overlap(overlap) };
                 let key = access.rotate_key(purpose, turn, None, &origin).await.map_err(refusal_failure)?;
-                line(format_args!("{} signs {} from {} on.", key.id, purpose.name(), key.active_from));
+                line(format_args!("{} signs {} from {} on.", key.id, purpose.name(), when(key.active_from)));
                 line(match turn {
                     Turn::AtOnce => "What the former keys signed is refused from now on.".to_owned(),
                     Turn::Overlap(overlap) => format!(
                         "What the former key signed is accepted until {}.",
-                        world.now().plus(ahead).plus(overlap)
+                        when(world.now().plus(ahead).plus(overlap))
                     ),
                 });
             }
@@ -86,12 +86,20 @@ fn list(keys: &[SigningKey], format: Format, world: &World, terminal: Terminal) 
         line(format_args!("{:#}", list.collect::<Value>()));
         return;
     }
-    for key in keys {
-        let state = state(keys, key, now);
-        line(format_args!("{}  {:9}  {:7}  {state}", terminal.bold(&key.id), key.purpose, key.kind));
-        let until = key.retired_at.map_or_else(String::new, |at| format!(", accepted until {at}"));
-        line(format_args!("  made {}, signs from {}{until}", key.created_at, key.active_from));
-    }
+    let rows: Vec<[String; 6]> = keys
+        .iter()
+        .map(|key| {
+            [
+                key.id.clone(),
+                key.purpose.clone(),
+                key.kind.clone(),
+                state(keys, key, now).to_owned(),
+                when(key.active_from),
+                key.retired_at.map_or_else(|| "-".to_owned(), when),
+            ]
+        })
+        .collect();
+    table(terminal, ["KID", "FOR", "KIND", "STATE", "SIGNS FROM", "ACCEPTED UNTIL"], &rows);
 }
 
 /// What a key does at this moment. The list is in the order of their beginning, the latest first.

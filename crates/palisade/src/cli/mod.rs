@@ -76,6 +76,7 @@ fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
             line(String::from_utf8_lossy(&script).trim_end());
             Ok(Outcome::Good)
         }
+        Command::Audit(AuditCommand::List(entries)) => audit::list(&context()?, entries, terminal),
         Command::Audit(AuditCommand::Verify { format }) => audit::verify(&context()?, format, terminal),
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn run(context: &Context, terminal: &Terminal) -> Result<Outcome, Fai
     let policy = checked.policy;
     let _log = logging::init(&policy.audit, world.clock.clone()).map_err(not_started)?;
     if let Carrier::File(folder) = &policy.mail.carrier {
-        eprintln!("Mail is not sent but written to {}: mail.server sends it.", folder.display());
+        eprintln!("Mail is not sent but written to {}: set mail.server to send it.", folder.display());
     }
     let (name, home) = (policy.app.name.clone(), policy.app.base_url.origin.clone());
     serving(async {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use palisade_model::Secret;
+use palisade_model::{Secret, Timestamp};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// Whether somebody looks on, and whether they like colours.
@@ -121,9 +121,37 @@ pub(super) fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// A moment for people: to the second, in UTC. Programs get microseconds by `--format json`.
+pub(super) fn when(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.split_once('.').map_or_else(|| text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
+/// Writes a table with columns as wide as what is in them; the last one may be any length.
+pub(super) fn table<const N: usize>(terminal: Terminal, heading: [&str; N], rows: &[[String; N]]) {
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+        cells.chain(heading.get(at).map(|cell| cell.len())).max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let write = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    line(terminal.bold(&write(&heading.map(str::to_owned))));
+    for row in rows {
+        line(write(row));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_are_told_seconds() {
+        assert_eq!(when(Timestamp::from_micros(1_800_000_000_123_456)), "2027-01-15T08:00:00Z");
+    }
 
     #[test]
     fn nothing_from_outside_can_steer_the_terminal() {

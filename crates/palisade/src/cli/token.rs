@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::args::{Format, MadeKind, NewToken, TokenCommand};
 use super::context::{self, Context, find, refusal_failure};
 use super::failure::{Failure, Outcome};
-use super::terminal::{Terminal, line, visible};
+use super::terminal::{Terminal, line, table, visible, when};
 
 /// How many tokens are read at a time.
 const PAGE: u32 = 500;
@@ -60,7 +60,7 @@ pub(super) fn run(context: &Context, command: TokenCommand, terminal: &Terminal)
                 let made = access.rotate_api_key(parse(&id)?, None, overlap, None, &origin).await;
                 let made = made.map_err(refusal_failure)?.ok_or_else(|| unknown(&id))?;
                 show(&made, format);
-                eprintln!("The former token counts until {}.", world.now().plus(overlap));
+                eprintln!("The former token counts until {}.", when(world.now().plus(overlap)));
             }
         }
         store.close().await;
@@ -153,18 +153,21 @@ async fn list(
         line("There are no tokens. 'palisade token create --user NAME --scope read' makes one.");
         return Ok(());
     }
-    let heading = format!("{:36}  {:10}  {:20}  {:10}  {}", "ID", "KIND", "USER", "STATE", "NAME");
-    line(terminal.bold(&heading));
-    for (token, owner) in shown {
-        line(format_args!(
-            "{:36}  {:10}  {:20}  {:10}  {}",
-            token.id.to_string(),
-            token.kind.name(),
-            visible(&owner),
-            state(token, world),
-            visible(&token.name)
-        ));
-    }
+    let rows: Vec<[String; 7]> = shown
+        .iter()
+        .map(|(token, owner)| {
+            [
+                token.id.to_string(),
+                token.kind.name().to_owned(),
+                visible(owner),
+                state(token, world).to_owned(),
+                token.expires_at.map_or_else(|| "never".to_owned(), when),
+                token.last_used.map_or_else(|| "never".to_owned(), when),
+                visible(&token.name),
+            ]
+        })
+        .collect();
+    table(terminal, ["ID", "KIND", "USER", "STATE", "ENDS", "LAST USED", "NAME"], &rows);
     Ok(())
 }
 
@@ -207,12 +210,18 @@ pub(super) fn as_json(token: &ApiToken, owner: Option<&str>) -> Value {
 }
 
 pub(super) fn parse(id: &str) -> Result<KeyId, Failure> {
-    KeyId::parse(id).ok_or_else(|| unknown(id))
+    KeyId::parse(id).ok_or_else(|| {
+        Failure::usage(format_args!("'{}' is no token's id", visible(id)))
+            .remedy("'palisade token list' shows their ids")
+    })
 }
 
 fn unknown(id: &str) -> Failure {
-    Failure::usage(format_args!("there is no such token that could be changed: '{}'", visible(id)))
-        .remedy("'palisade token list' shows their ids")
+    Failure::usage(format_args!(
+        "there is no token '{}' that could be changed: it is unknown, or has ended",
+        visible(id)
+    ))
+    .remedy("'palisade token list' shows their ids")
 }
 
 fn told(done: Result<bool, Refusal>, id: &str, what: &str) -> Result<(), Failure> {

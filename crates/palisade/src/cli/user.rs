@@ -14,7 +14,7 @@ use super::args::{Format, NewUser, UserCommand};
 use super::context::{self, Context, find, refusal_failure, store_failure};
 use super::failure::{Failure, Outcome};
 use super::revoke;
-use super::terminal::{Terminal, line, visible};
+use super::terminal::{Terminal, line, table, visible, when};
 
 /// How many users are read at a time.
 const PAGE: u32 = 500;
@@ -191,7 +191,11 @@ fn sessions(sessions: &[Session], format: Format, terminal: Terminal) {
         line("No session is live.");
     }
     for session in sessions {
-        line(format_args!("{}  last seen {}", terminal.bold(&session.id.to_string()), session.last_seen));
+        line(format_args!(
+            "{}  last seen {}",
+            terminal.bold(&session.id.to_string()),
+            when(session.last_seen)
+        ));
         line(format_args!(
             "  from {} with {}",
             session.address.as_deref().unwrap_or("an unknown address"),
@@ -226,24 +230,7 @@ async fn list(store: &Store, format: Format, terminal: Terminal) -> Result<(), F
         return Ok(());
     }
     let rows: Vec<[String; 4]> = users.iter().map(row).collect();
-    let heading = ["NAME", "E-MAIL", "ROLES", "STATE"].map(str::to_owned);
-    let width = |at: usize| {
-        rows.iter()
-            .chain([&heading])
-            .filter_map(|row| row.get(at))
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths = [width(0), width(1), width(2)];
-    let write = |[name, email, roles, state]: &[String; 4]| {
-        let [a, b, c] = widths;
-        format!("{name:a$}  {email:b$}  {roles:c$}  {state}")
-    };
-    line(terminal.bold(&write(&heading)));
-    for row in &rows {
-        line(write(row));
-    }
+    table(terminal, ["NAME", "E-MAIL", "ROLES", "STATE"], &rows);
     Ok(())
 }
 
@@ -274,7 +261,7 @@ fn show(user: &User, format: Format, terminal: Terminal) {
         return;
     }
     let tenant = user.tenant.as_ref().map_or("-", TenantId::as_str);
-    let password = user.password_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let password = user.password_at.map_or_else(|| "never".to_owned(), when);
     for (label, value) in [
         ("Name", visible(&user.name)),
         ("Id", user.id.to_string()),
@@ -282,7 +269,7 @@ fn show(user: &User, format: Format, terminal: Terminal) {
         ("Tenant", tenant.to_owned()),
         ("Roles", named(&user.roles)),
         ("State", state(user).to_owned()),
-        ("Made", user.created_at.to_string()),
+        ("Made", when(user.created_at)),
         ("Password set", password),
     ] {
         line(format_args!("{}  {value}", terminal.bold(&format!("{label:12}"))));

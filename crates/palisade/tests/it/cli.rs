@@ -263,6 +263,44 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
     }
 }
 
+// proves: AUD-1
+#[test]
+fn the_trail_is_read_by_whoever_has_the_host() {
+    let folder = folder(POLICY);
+    let at = folder.path();
+    assert_eq!(run(at, &["audit", "list"]).status.code(), Some(3), "without a store nothing is known");
+    assert!(!at.join("palisade-data").exists(), "reading made a store");
+    expect(0, at, &["user", "add", "eva", "--email", "eva@example.com"]);
+    expect(0, at, &["user", "add", "otto"]);
+    expect(0, at, &["user", "disable", "eva"]);
+
+    let all = expect(0, at, &["audit", "list"]);
+    assert!(all.starts_with("NO  WHEN") && all.contains("user.created"), "{all}");
+    let last = all.lines().last().unwrap();
+    assert!(last.contains("user.disabled") && last.contains("user eva"), "{all}");
+    let list = |arguments: &[&str]| -> serde_json::Value {
+        let whole = [&["audit", "list", "--format", "json"], arguments].concat();
+        serde_json::from_str(&expect(0, at, &whole)).unwrap()
+    };
+    let about = list(&["--about", "eva", "--action", "user.disabled"]);
+    assert_eq!((about.as_array().unwrap().len(), &about[0]["action"]), (1, &"user.disabled".into()));
+    assert!(!list(&["--about", "otto"]).to_string().contains("disabled"), "another's entry");
+    assert_eq!(list(&["--limit", "1"])[0]["action"], "user.disabled", "the latest are kept");
+    assert!(!list(&["--user", "otto"]).to_string().contains("eva"), "what another did");
+    assert_ne!(list(&["--since", "1h"]), serde_json::json!([]));
+    for (wrong, words) in [
+        (["--action", "user.deleted"], "user.disabled"),
+        (["--action", "nothing"], "session.signed_in"),
+        (["--user", "nobody"], "'palisade user list'"),
+        (["--limit", "0"], "1..=1000"),
+        (["--since", "yesterday"], "15m"),
+    ] {
+        let output = run(at, &[&["audit", "list"][..], &wrong[..]].concat());
+        assert_eq!((output.status.code(), out(&output)), (Some(2), ""), "{wrong:?}");
+        assert!(err(&output).contains(words), "{wrong:?}: {}", err(&output));
+    }
+}
+
 // proves: POL-1, ID-9
 #[test]
 fn what_keeps_the_server_from_starting_says_what_to_set() {

@@ -64,7 +64,9 @@ async fn an_address_is_locked_out_openly_and_its_known_devices_are_not() {
     let form = page(&site, &mut site.client(), "eva", PASSWORD).await;
     assert_eq!(form.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(
-        form.text().contains("Too many failed attempts") && form.text().contains("<form"),
+        form.text().contains("Too many failed attempts")
+            && form.text().contains("Try again in 15 minutes.")
+            && form.text().contains("<form"),
         "{}",
         form.text()
     );
