@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use data_encoding::BASE32_NOPAD;
 use palisade_model::audit::Origin;
 use palisade_model::id::{KeyId, SessionId};
 use palisade_model::{Action, Denial, Refusal, Timestamp, Token};
@@ -96,21 +95,7 @@ impl Access {
 
     /// A user that is only there so that the trail has a name for what is done.
     async fn breakglass_user(&self) -> Result<User, Refusal> {
-        let (now, entropy) = (self.now(), &*self.0.world.entropy);
-        let mut random = [0_u8; 10];
-        entropy.fill(&mut random).map_err(unrandom)?;
-        let user = User {
-            id: self.new_user_id().map_err(unrandom)?,
-            name: format!("breakglass-{}", BASE32_NOPAD.encode(&random).to_lowercase()),
-            email: None,
-            email_verified_at: None,
-            tenant: None,
-            roles: Vec::new(),
-            password: None,
-            password_at: None,
-            enabled: true,
-            created_at: now,
-        };
+        let user = self.bearer_user(self.bearer_name("breakglass")?, Vec::new())?;
         let mut row = entry(Action::UserCreated, "user", &user.id, &user, &Origin::default());
         row.user = None;
         self.store().create_user(&user, vec![row]).await.map_err(unchanged)?;

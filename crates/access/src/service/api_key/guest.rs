@@ -1,10 +1,9 @@
 //! Visitors with a user token and no password (ID-14).
 
-use data_encoding::BASE32_NOPAD;
 use palisade_model::audit::Origin;
 use palisade_model::id::SessionId;
 use palisade_model::{Action, ClientAddress, Denial, Refusal, Timestamp, Token};
-use palisade_store::{Session, SessionKind, TokenKind, User};
+use palisade_store::{Session, SessionKind, TokenKind};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::Principal;
@@ -23,21 +22,7 @@ impl Access {
         if !policy.open {
             return Err(Refusal::new(Denial::SignUpClosed, "the policy gives no user tokens"));
         }
-        let (now, entropy) = (self.now(), &*self.0.world.entropy);
-        let mut random = [0_u8; 10];
-        entropy.fill(&mut random).map_err(unrandom)?;
-        let user = User {
-            id: self.new_user_id().map_err(unrandom)?,
-            name: format!("guest-{}", BASE32_NOPAD.encode(&random).to_lowercase()),
-            email: None,
-            email_verified_at: None,
-            tenant: None,
-            roles: self.policy().roles.names_of(policy.roles).map(str::to_owned).collect(),
-            password: None,
-            password_at: None,
-            enabled: true,
-            created_at: now,
-        };
+        let user = self.bearer_user(self.bearer_name("guest")?, self.guest_roles())?;
         let row = entry(Action::UserCreated, "user", &user.id, &user, origin);
         self.store().create_user(&user, vec![row]).await.map_err(unchanged)?;
         let new = NewKey {
@@ -46,7 +31,7 @@ impl Access {
             name: "user token".to_owned(),
             scopes: Scopes::everything(),
             networks: Vec::new(),
-            expires_at: Some(now.plus(policy.life)),
+            expires_at: Some(self.now().plus(policy.life)),
         };
         self.make_api_key(new, Some(user.id), origin).await
     }

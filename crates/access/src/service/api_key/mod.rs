@@ -1,6 +1,7 @@
 //! Opaque tokens: API keys, administrators' and user tokens (ID-12, ID-14, ID-16). Breakglass stands in
 //! `breakglass.rs`.
 
+mod bearer;
 pub(crate) mod breakglass;
 pub(crate) mod guest;
 

@@ -5,9 +5,9 @@ use palisade_model::audit::Origin;
 use palisade_model::digest::sha256;
 use palisade_model::id::UserId;
 use palisade_model::{Action, Refusal, Timestamp};
-use palisade_store::{StoreError, TokenKind, User};
+use palisade_store::{StoreError, TokenKind};
 
-use crate::access::{Access, entry, unchanged, unknowable, unrandom};
+use crate::access::{Access, entry, unchanged, unknowable};
 use crate::scope::Scopes;
 use crate::service::api_key::NewKey;
 
@@ -61,19 +61,7 @@ impl Access {
     }
 
     async fn inherit_user(&self, name: &str) -> Result<UserId, Refusal> {
-        let roles = self.policy().roles.names_of(self.policy().identify.guests.roles);
-        let user = User {
-            id: self.new_user_id().map_err(unrandom)?,
-            name: name.to_owned(),
-            email: None,
-            email_verified_at: None,
-            tenant: None,
-            roles: roles.map(str::to_owned).collect(),
-            password: None,
-            password_at: None,
-            enabled: true,
-            created_at: self.now(),
-        };
+        let user = self.bearer_user(name.to_owned(), self.guest_roles())?;
         let mut row = entry(Action::UserCreated, "user", &user.id, &user, &Origin::default());
         row.user = None;
         match self.store().create_user(&user, vec![row]).await {

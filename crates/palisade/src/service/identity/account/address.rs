@@ -79,9 +79,7 @@ pub(super) async fn confirm(
     if !matches!(principal.via(), Via::Session(_)) {
         return Err(Refusal::new(Denial::Forbidden, "an address is confirmed in a session").into());
     }
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     intake.finish()?;
     desk.access.confirm_email(principal, &token, &exchange.origin()).await?;
     Ok(reply::see_other("/account?done=email"))

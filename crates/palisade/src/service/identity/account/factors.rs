@@ -20,7 +20,7 @@ use super::overview::{notice, readable};
 use crate::pages::{Codes, Factors, Field, PasskeyLine, Place, TotpSetup};
 use crate::service::assets;
 use crate::service::identity::entrance::passkey;
-use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::intake::Speech;
 use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// Everything that there is.
@@ -35,7 +35,7 @@ pub(super) async fn offer_app(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = read(&desk, request).await?;
+    let mut intake = desk.read(request).await?;
     intake.finish()?;
     let offer = match desk.access.offer_totp(principal).await {
         Ok(offer) => offer,
@@ -57,7 +57,7 @@ pub(super) async fn add_app(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = read(&desk, request).await?;
+    let mut intake = desk.read(request).await?;
     let ceremony = intake.required("ceremony", "Send the name of the offer.");
     let code = intake.required("code", "Write the code that the app shows.");
     let outcome = match intake.finish() {
@@ -81,7 +81,7 @@ pub(super) async fn remove_app(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = read(&desk, request).await?;
+    let mut intake = desk.read(request).await?;
     intake.finish()?;
     let outcome = desk.access.remove_totp(principal, &exchange.origin()).await;
     changed(&desk, principal, intake.speech, outcome, "removed").await
@@ -93,7 +93,7 @@ pub(super) async fn challenge(
     Allowed(permit): Allowed,
     request: Request<Body>,
 ) -> Answer {
-    read(&desk, request).await?.finish()?;
+    desk.read(request).await?.finish()?;
     Ok(passkey::challenged(&desk.access.new_passkey_challenge(somebody(&permit)?).await?))
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn add_passkey(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = read(&desk, request).await?;
+    let mut intake = desk.read(request).await?;
     let name = intake.required("name", "Write a name for the passkey.");
     let ceremony = intake.required("ceremony", "Send the name of the challenge.");
     let credential = intake.required("credential", "Send the passkey, as JSON in a string.");
@@ -127,7 +127,7 @@ pub(super) async fn remove_passkey(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = read(&desk, request).await?;
+    let mut intake = desk.read(request).await?;
     let which = intake.required("passkey", "Name a passkey.");
     intake.finish()?;
     let outcome = match BASE64URL_NOPAD.decode(which.expose().as_bytes()) {
@@ -145,17 +145,10 @@ pub(super) async fn renew_codes(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = read(&desk, request).await?;
+    let mut intake = desk.read(request).await?;
     intake.finish()?;
     let outcome = desk.access.renew_recovery_codes(principal, &exchange.origin()).await;
     changed(&desk, principal, intake.speech, outcome, "added").await
-}
-
-async fn read(desk: &Desk, request: Request<Body>) -> Result<Intake, Refusal> {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
-    Ok(intake)
 }
 
 fn of_field(refusal: &Refusal, field: &str) -> bool {

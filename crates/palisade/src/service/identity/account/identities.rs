@@ -11,7 +11,7 @@ use palisade_model::Denial;
 use serde_json::json;
 
 use crate::service::identity::entrance::provider::{keep, onward};
-use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::intake::Speech;
 use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// To the provider, to link an account there. A form may not lead to another site (form-action), so a page does.
@@ -21,9 +21,7 @@ pub(super) async fn link(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     let name = intake.required("provider", "Name a provider.");
     intake.finish()?;
     let departure = desk.access.depart(name.expose(), None, Some(principal), true).await?;
@@ -43,9 +41,7 @@ pub(super) async fn unlink(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     let issuer = intake.required("issuer", "Name the issuer.");
     let subject = intake.required("subject", "Name the subject.");
     intake.finish()?;

@@ -82,9 +82,7 @@ pub(super) async fn end_from_page(
     Extension(exchange): Extension<Arc<Exchange>>,
     request: Request<Body>,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     let key = intake.required("key", "Name a key.");
     intake.finish()?;
     end_own(&desk, somebody(&permit)?, key.expose(), &exchange).await?;

@@ -109,9 +109,7 @@ pub(super) async fn end_sessions(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     let which = intake.required("session", "Name a session, or 'others'.");
     intake.finish()?;
     let done = if which.expose() == "others" {

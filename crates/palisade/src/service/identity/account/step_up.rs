@@ -14,7 +14,7 @@ use crate::pages::{Field, Second};
 use crate::service::assets;
 use crate::service::identity::entrance::passkey;
 use crate::service::identity::entrance::second::{code_field, correctable};
-use crate::service::identity::intake::{Intake, Speech};
+use crate::service::identity::intake::Speech;
 use crate::service::identity::{Answer, Desk, next, reply, somebody};
 
 /// Where to go afterwards when nobody says.
@@ -33,9 +33,7 @@ pub(super) async fn challenge(
     Allowed(permit): Allowed,
     request: Request<Body>,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     intake.finish()?;
     Ok(passkey::challenged(&desk.access.confirm_challenge(somebody(&permit)?).await?))
 }
@@ -48,9 +46,7 @@ pub(super) async fn submit(
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     // For password managers, which want to see whose password it is.
     intake.skip("username");
     let wish = if intake.speech == Speech::Form { intake.optional("next") } else { None };

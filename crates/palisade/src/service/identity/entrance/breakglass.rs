@@ -10,7 +10,6 @@ use palisade_gate::{Allowed, BrokeGlass, Exchange};
 use palisade_model::{Denial, Refusal};
 
 use crate::pages::{Breakglass, Field};
-use crate::service::identity::intake::Intake;
 use crate::service::identity::{Answer, Desk, reply};
 
 /// The form.
@@ -25,9 +24,7 @@ pub(super) async fn submit(
     Extension(exchange): Extension<Arc<Exchange>>,
     request: Request<Body>,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     let token = intake.required("token", "Enter the token.");
     let outcome = match intake.finish() {
         Ok(()) => {

@@ -12,7 +12,6 @@ use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal};
 
 use crate::pages::{Confirm, Field};
-use crate::service::identity::intake::Intake;
 use crate::service::identity::{Answer, Desk, reply};
 
 /// The form, for a link that is still good.
@@ -33,9 +32,7 @@ pub(super) async fn submit(
     Extension(exchange): Extension<Arc<Exchange>>,
     request: Request<Body>,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     let name = intake.required("name", "Choose a name.");
     let password = intake.required("password", "Enter the password that you registered with.");
     let outcome = match intake.finish() {

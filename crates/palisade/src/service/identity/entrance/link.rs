@@ -36,9 +36,7 @@ pub(super) async fn submit(
     Extension(exchange): Extension<Arc<Exchange>>,
     request: Request<Body>,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     let password = intake.required("password", "Enter a new password.");
     let outcome = match intake.finish() {
         Ok(()) => desk.access.redeem_link(&token, &password, &exchange.origin(), permit.principal()).await,

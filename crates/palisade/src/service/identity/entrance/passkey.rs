@@ -21,9 +21,7 @@ pub(super) async fn challenge(
     Allowed(_permit): Allowed,
     request: Request<Body>,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     intake.finish()?;
     Ok(challenged(&desk.access.passkey_challenge().await?))
 }
@@ -35,9 +33,7 @@ pub(super) async fn submit(
     Extension(exchange): Extension<Arc<Exchange>>,
     request: Request<Body>,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
+    let mut intake = desk.read(request).await?;
     let ceremony = intake.required("ceremony", "Send the name of the challenge.");
     let credential = intake.required("credential", "Send the passkey's answer, as JSON in a string.");
     let wish = if intake.speech == Speech::Form { intake.optional("next") } else { None };
