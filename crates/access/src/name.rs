@@ -5,6 +5,9 @@ use std::str::FromStr;
 use email_address::{EmailAddress, Options};
 use palisade_model::{FieldFault, Refusal};
 use unicode_normalization::UnicodeNormalization;
+use unicode_security::RestrictionLevel;
+use unicode_security::restriction_level::RestrictionLevelDetection;
+use url::Host;
 
 /// The longest name, in characters.
 const LONGEST: usize = 64;
@@ -39,6 +42,26 @@ pub(crate) fn judge(name: &str, email: Option<&str>) -> Result<(String, Option<S
     }
 }
 
+/// The same for whoever chooses the name themself: it has to read plainly, too. Others' names are as they came.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) fn judge_own(name: &str, email: Option<&str>) -> Result<(String, Option<String>), Refusal> {
+    let kept = judge(name, email)?;
+    if reads_plainly(&kept.0) {
+        return Ok(kept);
+    }
+    let message = "Write the name in letters of one alphabet, and in common ones.".into();
+    Err(Refusal::fields(vec![FieldFault { field: "name".into(), message }]))
+}
+
+/// Whether a name is of one script, of letters that are in use: `pаypal` with a Cyrillic `а` is not (UTS 39 section
+/// 5.2, highly restrictive).
+pub(crate) fn reads_plainly(name: &str) -> bool {
+    // The profile of identifiers knows no plus sign.
+    name.replace('+', "-").as_str().check_restriction_level(RestrictionLevel::HighlyRestrictive)
+}
+
 /// A name that cannot be mistaken for an address (people sign in with either), nor hold invisible
 /// characters. NFKC, so that look-alike forms of one letter are one name.
 pub(crate) fn parse_name(text: &str) -> Option<String> {
@@ -57,18 +80,34 @@ pub(crate) fn parse_name(text: &str) -> Option<String> {
 pub(crate) fn as_kept(login: &str) -> Option<String> {
     let login = login.trim();
     let possible = !login.is_empty() && login.len() <= LONGEST_LOGIN && !login.contains('\0');
-    possible.then(|| login.nfkc().collect())
+    let composed: String = if possible { login.nfkc().collect() } else { return None };
+    Some(parse_email(&composed).unwrap_or(composed))
 }
 
-/// An address as it is kept; `None` when it is none.
+/// An address as it is kept, its domain in the form that mail servers use (RFC 5891); `None` when it is none.
+///
+/// Forms of letters that only look like others are refused and not folded: they are another mailbox, whose owner must not
+/// be taken for this one's.
 pub(crate) fn parse_email(text: &str) -> Option<String> {
     if text.len() > LONGEST_EMAIL {
         return None;
     }
-    // Judged as it is kept: a full-width sign could become a second '@'.
-    let text: String = text.nfkc().collect();
+    let composed: String = text.nfc().collect();
+    // As the Kelvin sign is to K.
+    let is_double = |c: char| !c.is_ascii() && std::iter::once(c).nfc().all(|c| c.is_ascii());
+    if text.chars().any(is_double) || composed.nfkc().ne(composed.chars()) || composed.contains('"') {
+        return None;
+    }
+    let (local, domain) = composed.rsplit_once('@')?;
+    // Nothing invisible; of a domain, what IDNA leaves of it is kept.
+    if domain.contains('%') || !local.chars().all(|c| c.is_ascii() || c.is_alphanumeric()) {
+        return None;
+    }
+    let Ok(Host::Domain(domain)) = Host::parse(domain) else { return None };
+    let text = format!("{local}@{domain}");
     let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
-    let plain = text.len() <= LONGEST_EMAIL && !text.contains('"') && EmailAddress::from_str(&text).is_ok();
+    let plain =
+        text.len() <= LONGEST_EMAIL && !domain.ends_with('.') && EmailAddress::from_str(&text).is_ok();
     let address = plain.then(|| EmailAddress::parse_with_options(&text, options).ok()).flatten()?;
     Some(address.to_string())
 }
@@ -119,18 +158,70 @@ mod tests {
         }
     }
 
-    // A full-width sign becomes an ordinary one when it is kept.
     // proves: ID-1
     #[test]
-    fn an_address_is_judged_as_it_is_kept() {
+    fn an_address_is_one_mailbox_however_it_is_written() {
         assert_eq!(parse_email("ida@example.com").as_deref(), Some("ida@example.com"));
-        assert_eq!(parse_email("ida\u{ff20}example.com").as_deref(), Some("ida@example.com"));
+        for same in [
+            "ida@b\u{fc}cher.example",
+            "ida@bu\u{308}cher.example",
+            "ida@B\u{dc}CHER.example",
+            "ida@xn--bcher-kva.example",
+        ] {
+            assert_eq!(parse_email(same).as_deref(), Some("ida@xn--bcher-kva.example"), "{same}");
+            assert_eq!(as_kept(same).as_deref(), Some("ida@xn--bcher-kva.example"), "{same}");
+        }
+        assert_eq!(parse_email("ida@exa\u{200b}mple.com").as_deref(), Some("ida@example.com"));
+        assert_eq!(as_kept("ida\u{ff20}example.com").as_deref(), Some("ida@example.com"), "typed at sign-in");
         for bad in [
+            "ida\u{ff20}example.com",
             "ida\u{ff20}evil.example@example.com",
             "ida@example.com\u{ff20}evil.example",
             "ida\u{ff02}@example.com",
+            // The Kelvin sign, a full-width letter, a long s: mailboxes of others.
+            "mi\u{212a}e@example.com",
+            "\u{ff49}da@example.com",
+            "ro\u{17f}a@example.com",
+            "ida@example.com.",
+            "ida@example..com",
+            "ida@127.0.0.1",
+            "ida@0x7f.1",
+            "ida\u{202e}@example.com",
+            "ida@ex%61mple.com",
+            "ida@example.com/evil",
         ] {
             assert_eq!(parse_email(bad), None, "{bad}");
         }
+    }
+
+    // proves: ID-1
+    #[test]
+    fn whoever_chooses_a_name_keeps_to_one_script() {
+        for good in [
+            "alice",
+            "Alice.B+c-d_9",
+            "\u{c6}r\u{f8}sk\u{f8}bing",
+            "\u{5c71}\u{7530}",
+            "\u{5c71}\u{7530}abc",
+            "\u{438}\u{432}\u{430}\u{43d}",
+            "\u{131}\u{15f}\u{131}k",
+            "stra\u{df}e",
+        ] {
+            assert!(judge_own(good, None).is_ok(), "{good}");
+        }
+        for bad in [
+            "p\u{430}ypal", // Cyrillic a
+            "\u{391}dmin",  // Greek capital alpha
+            "adm\u{456}n",  // Ukrainian i
+            "\u{430}lice1", // Cyrillic a
+            "go\u{43e}gle",
+            "\u{1d0}a\u{5d0}", // Latin and Hebrew
+            "alice\u{1780}",   // Khmer
+            "\u{13a0}bc",      // Cherokee
+        ] {
+            assert!(judge_own(bad, None).is_err(), "{bad}");
+        }
+        // Nobody who has such a name already is kept out.
+        assert!(as_kept("p\u{430}ypal").is_some());
     }
 }

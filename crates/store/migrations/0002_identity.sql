@@ -3,6 +3,12 @@
 -- Confirmed addresses.
 ALTER TABLE users ADD COLUMN email_verified_at BIGINT;
 
+-- What names look like: nobody registers under a name that reads as another's (UTS 39).
+CREATE TABLE likenesses (
+    likeness TEXT PRIMARY KEY,
+    user_id BYTEA NOT NULL REFERENCES users (id)
+) /*strict*/;
+
 -- What a session was begun with: `ordinary`, `breakglass`, or `guest` for the bearer of a user token.
 ALTER TABLE sessions ADD COLUMN kind TEXT NOT NULL DEFAULT 'ordinary';
 -- When its user last proved who they are (step-up asks for a recent proof).

@@ -169,7 +169,7 @@ impl Store {
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    user::create(tx, &user).await?;
+                    user::create_own(tx, &user).await?;
                     let linked = tx.rows(link).await?;
                     first(linked).ok_or(StoreError::Taken { what: "identity" })?;
                     tx.changed(Subject::User(user.id));

@@ -65,6 +65,7 @@ statements! {
     SET_EMAIL = "UPDATE users SET email = $2, email_verified_at = $3 WHERE id = $1 \
                  AND (email = $4 OR (email IS NULL AND $4 IS NULL)) RETURNING 1";
     CLAIM = "INSERT INTO logins (login, user_id) VALUES ($1, $2) ON CONFLICT (login) DO NOTHING RETURNING 1";
+    LIKEN = "INSERT INTO likenesses (likeness, user_id) VALUES ($1, $2) ON CONFLICT (likeness) DO NOTHING RETURNING 1";
     ENABLED = "SELECT enabled FROM users WHERE id = $1";
     MAKE_STALE = "UPDATE sessions SET stale = 1 WHERE user_id = $1";
     SET_ROLES = "UPDATE users SET roles = $2 WHERE id = $1 RETURNING 1";
@@ -185,6 +186,24 @@ impl Store {
             .await
     }
 
+    /// Makes a user who chose the name themself.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when another user has the name or e-mail, as either, or a name that looks like this one.
+    pub async fn register_user(&self, user: &User, audit: Vec<AuditEvent>) -> Result<(), StoreError> {
+        let user = user.clone();
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    create_own(tx, &user).await?;
+                    tx.changed(Subject::User(user.id));
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Makes all of these users, each with its entries in the trail, or none of them.
     ///
     /// # Errors
@@ -232,7 +251,30 @@ impl Store {
     }
 }
 
+/// What a name looks like: names that read alike have one (UTS 39 section 4, confusable detection).
+fn likeness(name: &str) -> String {
+    unicode_security::skeleton(name).collect::<String>().to_lowercase()
+}
+
+fn liken(user: &User) -> Query {
+    LIKEN.with(values![likeness(&user.name), user.id])
+}
+
+/// Makes a user whom somebody answers for, under any name that is free.
 pub(crate) async fn create(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
+    claim_logins(tx, user).await?;
+    tx.later(liken(user));
+    Ok(())
+}
+
+/// Makes a user who chose the name: not one that reads as another's.
+pub(crate) async fn create_own(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
+    claim_logins(tx, user).await?;
+    let alone = tx.rows(liken(user)).await?;
+    first(alone).map(|_| ()).ok_or(StoreError::Taken { what: "name" })
+}
+
+async fn claim_logins(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
     tx.later(insert(user));
     let name = key(&user.name);
     let claim = |login: &str| CLAIM.with(values![login, user.id]);
@@ -250,6 +292,7 @@ async fn create_some(tx: &mut Tx<'_>, users: &[(User, Vec<AuditEvent>)]) -> Resu
     let mut claims = Vec::with_capacity(users.len() * 2);
     for (user, _) in users {
         tx.later(insert(user));
+        tx.later(liken(user));
         let name = key(&user.name);
         let email = user.email.as_deref().map(key).filter(|email| *email != name);
         claims.push(CLAIM.with(values![name, user.id]));

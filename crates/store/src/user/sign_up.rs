@@ -79,7 +79,7 @@ impl Store {
                 Box::pin(async move {
                     let [kept] = tx.all([finish]).await?;
                     first(kept).ok_or(StoreError::Gone)?;
-                    user::create(tx, &user).await?;
+                    user::create_own(tx, &user).await?;
                     tx.changed(Subject::User(user.id));
                     tx.record(audit);
                     Ok(())

@@ -199,4 +199,28 @@ on! { [memory sqlite postgres]
         assert!(matches!(f.store.create_user(&user, vec![]).await, Err(StoreError::Refused(_))));
         assert_eq!(f.store.user_count().await.unwrap(), 0);
     }
+
+    // proves: ID-1
+    async fn nobody_registers_under_a_name_that_reads_as_anothers(f: Fixture) {
+        f.user("paul").await;
+        f.user("modern").await;
+        for twin in ["pau\u{406}", "PauI", "pau1", "\u{440}aul", "\u{440}\u{430}ul", "rnodern", "m\u{43e}dern"] {
+            let mut user = f.some_user(twin);
+            user.email = None;
+            let refused = f.store.register_user(&user, vec![created(&user)]).await;
+            assert_eq!(refused, Err(StoreError::Taken { what: "name" }), "{twin}");
+            assert_eq!(f.store.user(user.id).await.unwrap(), None, "{twin}");
+        }
+        assert_eq!(f.actions().await.iter().filter(|action| *action == "user.created").count(), 2);
+        // Whom somebody answers for may have it, and then counts like the first.
+        let mut known = f.some_user("rnodern");
+        known.email = None;
+        f.store.create_user(&known, vec![created(&known)]).await.unwrap();
+        assert_eq!(f.store.user_by_login("rnodern").await.unwrap(), Some(known));
+        for free in ["paula", "saul"] {
+            let mut user = f.some_user(free);
+            user.email = None;
+            f.store.register_user(&user, vec![created(&user)]).await.unwrap();
+        }
+    }
 }

@@ -57,7 +57,7 @@ impl Access {
         if !self.policy().identify.sign_up {
             return Err(Denial::SignUpClosed.into());
         }
-        let (name, email) = name::judge(&form.name, form.email.as_deref())?;
+        let (name, email) = name::judge_own(&form.name, form.email.as_deref())?;
         let verify = self.policy().identify.verify;
         if verify && email.is_none() {
             return Err(Refusal::field("email", "Write your e-mail address: a link goes there."));
@@ -73,7 +73,7 @@ impl Access {
             email => {
                 let user = self.registered(name, email, hash)?;
                 let row = entry(Action::UserCreated, "user", &user.id, &user, origin);
-                match self.store().create_user(&user, vec![row]).await {
+                match self.store().register_user(&user, vec![row]).await {
                     Ok(()) => Ok(SignedUp::Made(user.id)),
                     Err(StoreError::Taken { .. }) => Err(taken()),
                     Err(error) => Err(unchanged(error)),
@@ -147,7 +147,7 @@ impl Access {
                 _ => refusal,
             });
         }
-        let (name, email) = name::judge(name, Some(&held.email))?;
+        let (name, email) = name::judge_own(name, Some(&held.email))?;
         let mut user = self.registered(name, email, held.hash)?;
         user.email_verified_at = Some(user.created_at);
         let row = entry(Action::UserCreated, "user", &user.id, &user, origin);

@@ -356,6 +356,7 @@ fn name_of(claims: &Claims, email: Option<&str>) -> String {
         let fits: String =
             wish.chars().filter(|c| c.is_alphanumeric() || ".-_+".contains(*c)).take(40).collect();
         name::parse_name(fits.trim_start_matches(|c: char| !c.is_alphanumeric()))
+            .filter(|name| name::reads_plainly(name))
     });
     wishes.next().unwrap_or_else(|| "user".to_owned())
 }

@@ -60,4 +60,45 @@ mod tests {
             assert_eq!(local(bad), None, "{bad:?}");
         }
     }
+
+    /// What has led away from sites before, and its like. Each is judged by the parser that browsers follow (the URL
+    /// standard): whatever passes here stays on this site there, over http as over https.
+    // proves: ID-1
+    #[test]
+    fn whatever_passes_stays_on_this_site_by_the_url_standard() {
+        let mut tricks: Vec<String> = include_str!("next_tricks.txt").lines().map(str::to_owned).collect();
+        // Every single character before, between and after the first slashes.
+        for c in (0..=0x2ff_u32).chain(0x2000..=0x206f).chain(0xff00..=0xff5f).filter_map(char::from_u32) {
+            for shape in [
+                "C/evil.example",
+                "/C/evil.example",
+                "/Cevil.example",
+                "//C/evil.example",
+                "/.C/evil.example",
+                "/x/..C/evil.example",
+            ] {
+                tricks.push(shape.replace('C', &c.to_string()));
+            }
+        }
+        assert!(tricks.len() > 60);
+        for base in ["http://here.invalid:8080/auth/login", "https://here.invalid/auth/login?next=x"] {
+            let here = Url::parse(base).unwrap();
+            for trick in &tricks {
+                if let Some(path) = local(trick) {
+                    assert_eq!(here.join(path).unwrap().origin(), here.origin(), "{trick:?}");
+                    // Once more, as a page would that takes the path of the place for an address.
+                    let there = here.join(path).unwrap();
+                    assert_eq!(here.join(there.path()).unwrap().origin(), here.origin(), "{trick:?}");
+                }
+            }
+        }
+    }
+
+    // proves: ID-1
+    #[test]
+    fn no_known_trick_passes() {
+        for trick in include_str!("next_tricks.txt").lines() {
+            assert_eq!(local(trick), None, "{trick:?}");
+        }
+    }
 }
