@@ -28,8 +28,12 @@ pub(super) struct Away {
 
 impl Place {
     pub async fn new(more: &str) -> Self {
+        Self::in_house(&format!("{LIGHT}\n[identify.sign_up]\nopen = true"), more).await
+    }
+
+    pub async fn in_house(rest: &str, more: &str) -> Self {
         let text = format!(
-            "{LIGHT}\n[identify.sign_up]\nopen = true\n[identify.oidc.company]\nissuer = \"{COMPANY}\"\nclient_id = \"us\"\n{more}\n\
+            "{rest}\n[identify.oidc.company]\nissuer = \"{COMPANY}\"\nclient_id = \"us\"\n{more}\n\
              [identify.oidc.other]\nissuer = \"https://other.example.com\"\nclient_id = \"us\"\n"
         );
         let house = House::of(policy(&text, &[])).await;
@@ -286,4 +290,45 @@ async fn the_owner_of_an_address_gets_the_account_that_a_squatter_made_with_it()
     assert!(place.access.session(squatter.cookie.expose()).await.unwrap().is_none(), "the squatter is out");
     assert_eq!(sign_in().await.unwrap_err().denial, Denial::SignInFailed, "and stays out");
     assert!(place.access.session(owner.cookie.expose()).await.unwrap().is_some());
+}
+
+// proves: ID-6, ID-17
+#[tokio::test]
+async fn an_address_gets_round_no_second_factor_but_a_squatters() {
+    for (verify, taken_over) in [("verify = true", false), ("verify = false", true)] {
+        let open = format!("{LIGHT}\n[identify.sign_up]\nopen = true\n{verify}");
+        let place = Place::in_house(&open, "").await;
+        let ada = place.house.user("ada", &["user"]).await;
+        let add = palisade_store::FactorChange::AddTotp { sealed: vec![1], step: 1 };
+        place.house.store.change_factors(ada, add, None, None, vec![]).await.unwrap();
+        let arrived = place.come_back(|f| f.claims["email"] = "ada@tracker.example".into()).await;
+        assert_eq!(place.house.store.factors(ada).await.unwrap().any(), !taken_over, "{verify}");
+        assert_eq!(place.house.store.identities_of(ada).await.unwrap().is_empty(), !taken_over);
+        match arrived {
+            Ok(arrived) => assert!(taken_over && session(arrived).principal.user() == ada),
+            Err(refusal) => assert!(!taken_over && refusal.denial == Denial::LinkNeeded, "{}", refusal.why),
+        }
+    }
+}
+
+// proves: ID-6
+#[tokio::test]
+async fn only_the_domains_of_the_policy_come_and_only_recent_proof_links() {
+    let place = Place::new("domains = [\"example.org\"]").await;
+    let refusal = place.come_back(|_| {}).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::ProviderAccount);
+    let unverified = place.come_back(|f| {
+        f.claims["email"] = "ada@example.org".into();
+        f.claims["email_verified"] = false.into();
+    });
+    assert_eq!(unverified.await.unwrap_err().denial, Denial::ProviderAccount);
+    assert_eq!(place.house.store.user_count().await.unwrap(), 0);
+    let new = session(place.come_back(|f| f.claims["email"] = "ada@EXAMPLE.org".into()).await.unwrap());
+
+    place.access.depart("company", None, Some(&new.principal), true).await.unwrap();
+    place.house.clock.advance(std::time::Duration::from_secs(11 * 60));
+    let refusal = place.access.depart("company", None, Some(&new.principal), true).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::ProofNeeded);
+    let nobody = place.access.depart("company", None, None, true).await.unwrap_err();
+    assert_eq!(nobody.denial, Denial::SignInRequired);
 }

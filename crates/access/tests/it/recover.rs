@@ -265,3 +265,62 @@ async fn the_owner_hears_of_a_device_that_is_not_known_and_of_a_key() {
     assert!(house.access.sign_in("ann", &secret("wrong"), &origin(), None).await.is_err());
     assert_eq!((notices(&house).await, house.count("session.signed_in").await), (vec![], before));
 }
+
+// proves: ID-4
+#[tokio::test]
+async fn a_link_is_good_for_what_it_was_mailed_for_and_nothing_else() {
+    let house = House::new().await;
+    house.user("ann", &["user"]).await;
+    let ann = sign_in(&house, "ann", &origin()).await;
+    house.access.request_email(&ann.principal, "new@example.com", &origin()).await.unwrap();
+    let Some(Matter::Address { token }) = letters(&house).await.pop() else { panic!("no letter") };
+    // The stranger's mailbox that a mistyped address is sets no password.
+    let refusal = house.access.set_password_by_link(&token, &secret(BETTER), &origin()).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::LinkInvalid);
+    let reset = reset_token(&house, "ann").await;
+    let refusal = house.access.confirm_email(&ann.principal, &reset, &origin()).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::LinkInvalid);
+    assert_eq!(user(&house, "ann").await.email_verified_at, None);
+    house.access.confirm_email(&ann.principal, &token, &origin()).await.unwrap();
+}
+
+// Whoever reads the mail of an address that a stranger registered with does not finish the stranger's account.
+// proves: ID-4
+#[tokio::test]
+async fn a_registration_is_finished_by_its_password_alone() {
+    let open = format!("{LIGHT}\n[identify.sign_up]\nopen = true\nverify = true");
+    let house = House::with(&open).await;
+    let form = SignUp { name: "eva".into(), email: Some("eva@example.com".into()), password: secret(GOOD) };
+    house.access.sign_up(form, &origin()).await.unwrap();
+    let Some(Matter::Register { token }) = letters(&house).await.pop() else { panic!("no letter") };
+    for wrong in ["", BETTER] {
+        let refusal =
+            house.access.confirm_sign_up(&token, "eva", &secret(wrong), &origin(), None).await.unwrap_err();
+        assert_eq!(refusal.denial, Denial::InvalidInput);
+    }
+    assert_eq!(house.store.user_count().await.unwrap(), 0);
+    let new = house.access.confirm_sign_up(&token, "eva", &secret(GOOD), &origin(), None).await.unwrap();
+    assert!(new.session().is_ok() && user(&house, "eva").await.email_verified_at.is_some());
+}
+
+// proves: ID-4, ID-6, ID-17
+#[tokio::test]
+async fn an_address_and_an_account_elsewhere_ask_for_recent_proof_and_their_own_user() {
+    let house = House::new().await;
+    house.user("ann", &["user"]).await;
+    house.user("bob", &["user"]).await;
+    let (ann, bob) = (sign_in(&house, "ann", &origin()).await, sign_in(&house, "bob", &origin()).await);
+    link_account(&house, &user(&house, "ann").await, "ann").await;
+    house.access.request_email(&ann.principal, "new@example.com", &origin()).await.unwrap();
+    let Some(Matter::Address { token }) = letters(&house).await.pop() else { panic!("no letter") };
+    let refusal = house.access.confirm_email(&bob.principal, &token, &origin()).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::LinkInvalid, "another's link");
+    house.clock.advance(Duration::from_secs(11 * 60));
+    let refusal =
+        house.access.request_email(&ann.principal, "more@example.com", &origin()).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::ProofNeeded);
+    let refusal = house.access.unlink(&ann.principal, ISSUER, "ann", &origin()).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::ProofNeeded);
+    assert!(letters(&house).await.is_empty());
+    assert!(house.store.user_by_identity(ISSUER, "ann").await.unwrap().is_some());
+}
