@@ -113,7 +113,8 @@ async fn signing_out_closes_it_and_what_was_never_used_just_runs_out() {
     }
     // It is no other credential, and no other is it.
     let made = issue().await;
-    assert!(house.access.api_key(made.token.expose(), here()).await.is_err());
+    let refused = house.access.api_key(made.token.expose(), here()).await.unwrap_err();
+    assert_eq!(refused.denial, Denial::CredentialInvalid);
     assert!(house.access.api_key_of_kind(made.token.expose(), TokenKind::Admin, here()).await.is_err());
     assert!(
         house.access.rotate_api_key(made.kept.id, None, QUARTER, None, &origin()).await.unwrap().is_none()
@@ -170,4 +171,18 @@ async fn a_bounded_token_never_becomes_an_unbounded_session() {
     assert!(!make("read", &[]).await);
     assert!(!make("write:/work", &[]).await);
     assert!(!make("write", &["192.0.2.0/24"]).await);
+    // Nor does the session outlive its token.
+    let end = house.world.now().plus(Duration::from_secs(60));
+    let new = NewKey {
+        kind: TokenKind::Admin,
+        user,
+        name: "a".into(),
+        scopes: Scopes::everything(),
+        networks: Vec::new(),
+        expires_at: Some(end),
+    };
+    let made = house.access.make_api_key(new, None, &origin()).await.unwrap();
+    let token = made.token.expose();
+    let session = house.access.exchange_token(token, TokenKind::Admin, here(), &origin()).await.unwrap();
+    assert_eq!(session.expires_at, end);
 }

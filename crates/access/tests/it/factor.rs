@@ -10,6 +10,7 @@ use palisade_access::{
 };
 use palisade_model::audit::Origin;
 use palisade_model::{Denial, Refusal, Secret};
+use palisade_store::NewPassword;
 
 use crate::authenticator::Key;
 use crate::house::{BETTER, GOOD, House, LIGHT, origin, policy, secret};
@@ -507,4 +508,26 @@ async fn an_application_goes_on_under_another_root_secret_once_it_is_sealed_anew
     assert_eq!(during.reseal().await.unwrap(), Resealed { present: 1, anew: 0, lost: 0 });
     assert_eq!(after.reseal().await.unwrap(), Resealed { present: 1, anew: 0, lost: 0 });
     assert!(enters(&after).await && enters(&during).await);
+}
+
+// The old password is being proven when another one is set: the ticket must not outlive it.
+// proves: ID-8, ID-17
+#[tokio::test]
+async fn a_ticket_for_a_password_that_was_replaced_meanwhile_is_worth_nothing() {
+    let house = Arc::new(House::with("[identify.passwords]\nmemory = \"16MiB\"\npasses = 6").await);
+    let user = house.user("ann", &["user"]).await;
+    let (app, _) = with_app(&house, &signed_in(&house, "ann").await.principal).await;
+    let signing_in = tokio::spawn({
+        let house = house.clone();
+        async move { house.access.sign_in("ann", &secret(GOOD), &origin(), None).await }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let read = house.store.user(user).await.unwrap().unwrap();
+    let new = NewPassword { hash: "another".into(), at: house.world.now(), keep_history: 0 };
+    house.store.set_password(&read, &new, None, None, vec![]).await.unwrap();
+    if let Ok(Entered::SecondFactor(half)) = signing_in.await.unwrap() {
+        let shown = Shown::Code(app.code(&house, 0));
+        assert!(second(&house.access, &half, &shown).await.is_err(), "the ticket outlived its password");
+    }
+    assert_eq!(house.store.sessions_of(user).await.unwrap(), []);
 }

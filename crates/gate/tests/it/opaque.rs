@@ -235,6 +235,39 @@ async fn a_token_in_an_address_where_none_is_taken_reaches_nobody() {
     assert!(!serde_json::to_string(&house.events()).unwrap().contains(&token[8..30]));
 }
 
+// Whoever is inside by one must not use up another by a link.
+// proves: ID-13
+#[tokio::test]
+async fn in_a_breakglass_session_no_second_token_is_used_up() {
+    let house = House::of(ALL).await;
+    let wait = std::time::Duration::from_secs(600);
+    let issue = async || house.access.issue_breakglass("a drill", wait, &Origin::default()).await.unwrap();
+    let (first, second) = (issue().await, issue().await);
+    let inside =
+        house.access.redeem_breakglass(first.token.expose(), &Origin::default(), None).await.unwrap();
+    let link = format!("/in/x?admin_token={}", second.token.expose());
+    let got = house.send(Ask::get(&link).signed_in(inside.cookie.expose())).await;
+    assert_eq!(code(&got), refused(409, "identify.clash"));
+    assert!(!got.has("set-cookie") && house.hits() == 0);
+    assert!(house.access.redeem_breakglass(second.token.expose(), &Origin::default(), None).await.is_ok());
+}
+
+// proves: ID-14
+#[tokio::test]
+async fn where_no_user_tokens_are_taken_a_form_is_the_applications_own() {
+    let house = House::of("[identify.guests]\nfield = \"user_token\"\n").await;
+    house.sign_in("ann", &["user"], None).await;
+    let made = key(&house, "ann", TokenKind::User, "write").await;
+    house.answers(|request| axum::response::Response::new(request.into_body()));
+    let body = format!("user_token={}&a=1", made.token.expose());
+    let form = |path: &str| {
+        Ask::post(path).header("content-type", "application/x-www-form-urlencoded").body(body.clone())
+    };
+    assert_eq!(house.send(form("/in/x")).await.status(), 401);
+    let open = house.send(form("/open/x")).await;
+    assert_eq!((open.status(), &open.body), (200, &body));
+}
+
 // What is shown besides must not carry the address past those who would look at it; and nothing is used up.
 // proves: ID-12, ID-13, ID-14, AUD-5
 #[tokio::test]
