@@ -17,6 +17,10 @@ const SOON: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(25);
 const PATIENCE: usize = 80;
 
+/// A failure is answered after a random wait of up to so long: the hash takes the same time for everybody, and what is
+/// left of differences in the store's work drowns in it before a guesser is locked out (ID-1).
+const HAZE: Duration = Duration::from_millis(8);
+
 /// An attempt that has its place. Dropped without a word about its end, it counts as failed a minute later.
 pub(crate) struct Attempt {
     access: Access,
@@ -28,6 +32,15 @@ pub(crate) struct Attempt {
 }
 
 impl Access {
+    /// Lets a moment pass that nobody can foresee.
+    async fn haze(&self) {
+        let mut draw = [u8::MAX];
+        // Without randomness the longest wait serves as well.
+        let _ = self.0.world.entropy.fill(&mut draw);
+        let part = draw.into_iter().map(u32::from).sum::<u32>();
+        tokio::time::sleep(HAZE * part / u32::from(u8::MAX)).await;
+    }
+
     /// Takes a place for an attempt.
     ///
     /// # Errors
@@ -116,6 +129,7 @@ impl Attempt {
     pub(crate) async fn failed(self, row: AuditEvent, refusal: Refusal) -> Refusal {
         let Self { access, buckets, at, alarm: earlier, .. } = self;
         let failed = access.store().fail_attempt(buckets.clone(), at, access.now(), vec![row]).await;
+        access.haze().await;
         match failed {
             Ok(standings) => refusal.alarming(earlier.or_else(|| alarm(&buckets, &standings))),
             Err(error) => unrecorded(error),
