@@ -3,14 +3,13 @@
 mod bcrypt64;
 mod decoys;
 mod form;
+mod line;
 mod plain;
 mod pool;
 mod rules;
 mod scheme;
 mod stored;
 mod strength;
-
-use std::sync::Arc;
 
 use palisade_model::world::NoEntropy;
 use palisade_model::{Denial, FieldFault, Refusal, Secret, World};
@@ -19,7 +18,7 @@ use palisade_policy::Policy;
 use crate::error::AccessError;
 use crate::keys::Key;
 use decoys::Decoys;
-use parking_lot::Mutex;
+use line::Line;
 use plain::{Plain, Unfit};
 use pool::Pool;
 use rules::Rules;
@@ -47,8 +46,8 @@ pub(crate) struct Passwords {
     own: Scheme,
     most: usize,
     decoys: Decoys,
-    /// Held while a foreign hash takes much memory: there is one of these at a time.
-    heavy: Arc<Mutex<()>>,
+    /// Before foreign hashes that take much memory.
+    line: Line,
     world: World,
 }
 
@@ -65,7 +64,15 @@ impl Passwords {
         world.entropy.fill(&mut salt)?;
         world.entropy.fill(&mut output)?;
         let decoys = Decoys::new(key, own, salt, output);
-        Ok(Self { pool, rules, own, most: passwords.max_length, decoys, heavy: Arc::default(), world })
+        Ok(Self {
+            pool,
+            rules,
+            own,
+            most: passwords.max_length,
+            decoys,
+            line: Line::new(passwords.queue),
+            world,
+        })
     }
 
     /// Whether `password` is that of `stored`, the hash of the user whom `login` names. Without one, or with one that
@@ -80,7 +87,8 @@ impl Passwords {
         let Ok(plain) = Plain::parse(password, self.most) else { return Ok(Verdict::Wrong) };
         let hash =
             stored.and_then(|text| form::parse(text, self.own)).unwrap_or_else(|| self.decoys.of(login));
-        let stale = hash.is_stale(self.own);
+        // What was not proven must not become the password.
+        let stale = hash.is_stale(self.own) && plain.readings().all(|text| hash.scheme.reads_whole(text));
         Ok(match (self.matches(plain, hash).await?, stale) {
             (false, _) => Verdict::Wrong,
             (true, false) => Verdict::Right,
@@ -90,13 +98,12 @@ impl Passwords {
 
     /// Whether the hash is of this password, in either reading.
     async fn matches(&self, plain: Plain, hash: Stored) -> Result<bool, Refusal> {
-        let heavy = hash.scheme.is_heavy(self.own).then(|| self.heavy.clone());
+        let turn = if hash.scheme.is_heavy(self.own) { Some(self.line.turn().await?) } else { None };
         self.pool
             .run(move |work| {
-                let _turn = heavy.as_ref().map(|heavy| heavy.lock());
                 // What a heavy one needs is not kept.
                 let mut other = Workspace::default();
-                let work = if heavy.is_some() { &mut other } else { work };
+                let work = if turn.is_some() { &mut other } else { work };
                 plain.readings().any(|text| hash.matches(text, work))
             })
             .await
@@ -190,3 +197,6 @@ fn unfit_fault(unfit: Unfit, field: &'static str, most: usize) -> Refusal {
     };
     Refusal::fields(vec![FieldFault { field: field.into(), message }])
 }
+
+#[cfg(test)]
+mod tests;

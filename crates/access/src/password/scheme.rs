@@ -20,6 +20,9 @@ const MOST_MILLIS: u64 = 2000;
 /// bound too.
 const HEAVY_KIB: u64 = 64 * 1024;
 
+/// So many bytes of a password bcrypt reads.
+const BCRYPT_READS: usize = 72;
+
 /// A way of hashing with its parameters. The order is that of the variants; it only has to be always the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scheme {
@@ -156,6 +159,12 @@ impl Scheme {
         self.memory_kib() > HEAVY_KIB.max(own.memory_kib())
     }
 
+    /// Whether a hash of this kind proves all of `password`. Plain bcrypt reads 72 bytes: whether a password of so many
+    /// ends there it cannot tell.
+    pub(crate) const fn reads_whole(self, password: &str) -> bool {
+        !matches!(self, Self::Bcrypt { prehash: Prehash::None, .. }) || password.len() < BCRYPT_READS
+    }
+
     /// The length of the output of a new hash, in bytes.
     pub(crate) const fn length(self) -> usize {
         match self {
@@ -192,7 +201,7 @@ impl Scheme {
 fn bcrypt(cost: u32, prehash: Prehash, password: &[u8], salt: &[u8], out: &mut [u8]) -> Option<()> {
     let salt: [u8; 16] = salt.try_into().ok()?;
     let ready = Zeroizing::new(match prehash {
-        Prehash::None => password.iter().copied().take(72).collect(),
+        Prehash::None => password.iter().copied().take(BCRYPT_READS).collect(),
         Prehash::Hex => HEXLOWER.encode(&sha256(&[password])).into_bytes(),
         Prehash::Base64 => BASE64.encode(&sha256(&[password])).into_bytes(),
         Prehash::Salted => {
@@ -201,7 +210,8 @@ fn bcrypt(cost: u32, prehash: Prehash, password: &[u8], salt: &[u8], out: &mut [
         }
     });
     // Its C original hashes the ending NUL as well, as far as it is within the 72.
-    let ended: Zeroizing<Vec<u8>> = Zeroizing::new(ready.iter().copied().chain([0]).take(72).collect());
+    let ended: Zeroizing<Vec<u8>> =
+        Zeroizing::new(ready.iter().copied().chain([0]).take(BCRYPT_READS).collect());
     let output = ::bcrypt::bcrypt(cost, salt, &ended);
     out.copy_from_slice(output.get(..out.len())?);
     Some(())
