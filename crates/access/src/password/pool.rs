@@ -2,6 +2,10 @@
 //!
 //! So many may work, so many may wait, and whoever comes then is told at once to come back later: memory
 //! and waiting time have a bound however many sign in. A job whose client has gone is not begun.
+//!
+//! The threads give way: they run when nothing else wants to, so that requests beside sign-ins keep their
+//! speed. Lest a busy machine keeps everybody from signing in, a job that waited for long is done by
+//! one more thread that does not.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +21,10 @@ use super::scheme::Workspace;
 
 /// An idle worker gives its memory back after this long.
 const LINGER: Duration = Duration::from_secs(1);
+/// The allocator keeps freed memory for a second, and then until it has a reason to look.
+const SWEEP: Duration = Duration::from_millis(1500);
+/// A job that has waited for this long is late.
+const LATE: Duration = Duration::from_millis(300);
 
 /// Says whether it was still wanted, and so done.
 type Work = Box<dyn FnOnce(&mut Workspace) -> bool + Send>;
@@ -31,6 +39,8 @@ pub(crate) struct Pool {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// For the thread that waits for jobs to be late.
+    late: Condvar,
     /// Waiting and working.
     inside: AtomicUsize,
     /// How long a job takes, in microseconds: a moving average.
@@ -45,7 +55,17 @@ struct Queue {
 
 struct Job {
     work: Work,
+    since: Instant,
     _place: Place,
+}
+
+/// What a worker without a job still has to give back.
+enum Left {
+    /// Its workspace.
+    Workspace,
+    /// What the allocator keeps of it.
+    Freed,
+    Nothing,
 }
 
 /// A place in the pool, given back when it is dropped.
@@ -58,23 +78,32 @@ impl Drop for Place {
 }
 
 impl Pool {
-    /// `workers` threads, and `queue` jobs that may wait for one.
+    /// `workers` threads, one more for late jobs, and `queue` jobs that may wait for them.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn new(workers: usize, queue: usize) -> std::io::Result<Self> {
-        let workers = workers.max(1);
+        Self::with(workers.max(1), queue)
+    }
+
+    fn with(workers: usize, queue: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             wake: Condvar::new(),
+            late: Condvar::new(),
             inside: AtomicUsize::new(0),
             pace: AtomicU64::new(0),
         });
         let pool = Self { shared, workers, room: workers.saturating_add(queue) };
         for number in 0..workers {
             let shared = pool.shared.clone();
-            std::thread::Builder::new().name(format!("hash-{number}")).spawn(move || shared.work())?;
+            std::thread::Builder::new().name(format!("hash-{number}")).spawn(move || {
+                give_way();
+                shared.work();
+            })?;
         }
+        let shared = pool.shared.clone();
+        std::thread::Builder::new().name("hash-late".into()).spawn(move || shared.work_late())?;
         Ok(pool)
     }
 
@@ -96,9 +125,10 @@ impl Pool {
             }
             wanted
         };
-        let job = Job { work: Box::new(work), _place: place };
+        let job = Job { work: Box::new(work), since: Instant::now(), _place: place };
         self.shared.queue.lock().jobs.push_back(job);
         self.shared.wake.notify_one();
+        self.shared.late.notify_one();
         told.await.map_err(|_| Refusal::new(Denial::Internal, "hashing work did not finish"))
     }
 
@@ -117,7 +147,7 @@ impl Pool {
     /// How long the queue takes to empty, in whole seconds.
     fn wait(&self) -> Duration {
         let pace = self.shared.pace.load(Ordering::Relaxed);
-        let rounds = self.room.div_ceil(self.workers) as u64;
+        let rounds = self.room.div_ceil(self.workers.max(1)) as u64;
         Duration::from_secs(pace.saturating_mul(rounds).div_ceil(1_000_000).clamp(1, 60))
     }
 }
@@ -126,6 +156,22 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.queue.lock().closed = true;
         self.shared.wake.notify_all();
+        self.shared.late.notify_all();
+    }
+}
+
+/// Lets everything else go first. Where the system refuses, hashing takes an equal share.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::unix::{NormalThreadSchedulePolicy, set_thread_priority_and_policy};
+        use thread_priority::{ThreadPriority, ThreadSchedulePolicy, thread_native_id};
+
+        // sched(7): any other thread that wakes runs at once. A nice value would wait for the next tick.
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
+            tracing::debug!(?error, "hashing does not give way to requests");
+        }
     }
 }
 
@@ -133,15 +179,26 @@ impl Shared {
     fn work(&self) {
         let mut workspace = Workspace::default();
         while let Some(job) = self.next(&mut workspace) {
-            let began = Instant::now();
-            let work = job.work;
-            match catch_unwind(AssertUnwindSafe(|| work(&mut workspace))) {
-                Ok(true) => self.keep_pace(began.elapsed()),
-                Ok(false) => {}
-                Err(_) => {
-                    tracing::error!("work on the hashing pool panicked");
-                    workspace.release();
-                }
+            self.run(job, &mut workspace);
+        }
+    }
+
+    fn work_late(&self) {
+        let mut workspace = Workspace::default();
+        while let Some(job) = self.next_late(&mut workspace) {
+            self.run(job, &mut workspace);
+        }
+    }
+
+    fn run(&self, job: Job, workspace: &mut Workspace) {
+        let began = Instant::now();
+        let work = job.work;
+        match catch_unwind(AssertUnwindSafe(|| work(workspace))) {
+            Ok(true) => self.keep_pace(began.elapsed()),
+            Ok(false) => {}
+            Err(_) => {
+                tracing::error!("work on the hashing pool panicked");
+                workspace.release();
             }
         }
     }
@@ -153,6 +210,7 @@ impl Shared {
     }
 
     fn next(&self, workspace: &mut Workspace) -> Option<Job> {
+        let mut left = if workspace.is_released() { Left::Nothing } else { Left::Workspace };
         let mut queue = self.queue.lock();
         loop {
             if let Some(job) = queue.jobs.pop_front() {
@@ -161,12 +219,51 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            if workspace.is_released() {
-                self.wake.wait(&mut queue);
-            } else if self.wake.wait_for(&mut queue, LINGER).timed_out() {
-                workspace.release();
+            let wait = match left {
+                Left::Workspace => LINGER,
+                Left::Freed => SWEEP,
+                Left::Nothing => {
+                    self.wake.wait(&mut queue);
+                    continue;
+                }
+            };
+            if self.wake.wait_for(&mut queue, wait).timed_out() {
+                left = match left {
+                    Left::Workspace => {
+                        workspace.release();
+                        Left::Freed
+                    }
+                    Left::Freed | Left::Nothing => {
+                        sweep();
+                        Left::Nothing
+                    }
+                };
             }
         }
+    }
+
+    fn next_late(&self, workspace: &mut Workspace) -> Option<Job> {
+        let mut queue = self.queue.lock();
+        loop {
+            match queue.jobs.front().map(|job| LATE.saturating_sub(job.since.elapsed())) {
+                Some(Duration::ZERO) => return queue.jobs.pop_front(),
+                Some(left) => {
+                    self.late.wait_for(&mut queue, left);
+                }
+                None if queue.closed => return None,
+                None => {
+                    workspace.release();
+                    self.late.wait(&mut queue);
+                }
+            }
+        }
+    }
+}
+
+/// The end of any thread is a reason for the allocator to give the system what was freed before.
+fn sweep() {
+    if let Err(error) = std::thread::Builder::new().name("hash-sweep".into()).spawn(|| ()) {
+        tracing::debug!(%error, "freed memory stays");
     }
 }
 
@@ -239,6 +336,47 @@ mod tests {
             }
         }
         assert!(pool.run(|_| true).await.unwrap());
+    }
+
+    // proves: ID-3
+    #[tokio::test]
+    async fn a_late_job_does_not_wait_for_the_workers() {
+        let pool = Arc::new(Pool::new(1, 4).unwrap());
+        let (open, gate) = mpsc::channel::<()>();
+        let busy = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(move |_| gate.recv().is_ok()).await }
+        });
+        while pool.shared.inside.load(Ordering::SeqCst) < 1 {
+            tokio::task::yield_now().await;
+        }
+        let asked = Instant::now();
+        let done = tokio::time::timeout(LATE * 20, pool.run(|_| thread_name())).await.unwrap().unwrap();
+        assert_eq!(done, "hash-late");
+        assert!(asked.elapsed() >= LATE);
+        open.send(()).unwrap();
+        assert!(busy.await.unwrap().unwrap());
+        assert_eq!(pool.run(|_| thread_name()).await.unwrap(), "hash-0");
+    }
+
+    // proves: ID-3
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn workers_give_way_and_the_one_for_late_jobs_does_not() {
+        // proc_pid_stat(5): field 41, counted from behind the name. sched(7): 5 is SCHED_IDLE.
+        let policy = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let (_, behind) = stat.rsplit_once(')').unwrap();
+            behind.split_whitespace().nth(38).unwrap().to_owned()
+        };
+        assert_eq!(Pool::new(1, 0).unwrap().run(move |_| policy()).await.unwrap(), "5");
+        // No worker at all, so that each job is late.
+        let pool = Pool::with(0, 1).unwrap();
+        assert_eq!(pool.run(move |_| policy()).await.unwrap(), "0");
+    }
+
+    fn thread_name() -> String {
+        std::thread::current().name().unwrap().to_owned()
     }
 
     /// Polls once.

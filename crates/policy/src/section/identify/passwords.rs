@@ -53,7 +53,7 @@ const PBKDF2_ROUNDS: Setting<u32> =
     Setting::new("identify.passwords.pbkdf2_rounds", "600000", "Rounds of PBKDF2-HMAC-SHA256.")
         .between("600000", "10000000");
 const WORKERS: Setting<usize> =
-    Setting::new("identify.passwords.workers", "2", "So many passwords are hashed at once.")
+    Setting::new("identify.passwords.workers", "2", "So many passwords are hashed at once, on threads that give way to requests; one more does what waited too long.")
         .between("1", "256");
 const QUEUE: Setting<usize> =
     Setting::new("identify.passwords.queue", "64", "So many may wait for it; more get 503.")
