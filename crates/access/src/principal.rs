@@ -82,10 +82,11 @@ impl Facts {
         facts
     }
 
-    /// Whether these roles need a second factor that was not shown (ID-17). A boxed session has none to show.
+    /// Whether these roles or this tenant need a second factor that was not shown (ID-17). A boxed session has none to show.
     fn judge_factor(&mut self, policy: &Policy) {
         let ordinary = self.kind == SessionKind::Ordinary;
-        self.factor_missing = ordinary && !self.strong && policy.identify.second_factor.required(self.roles);
+        let rule = &policy.identify.second_factor;
+        self.factor_missing = ordinary && !self.strong && rule.required(self.roles, self.tenant.as_ref());
     }
 
     fn give(&mut self, roles: RoleSet, policy: &Policy) {
@@ -192,6 +193,11 @@ impl Principal {
     #[must_use]
     pub fn roles(&self) -> RoleSet {
         self.0.roles
+    }
+
+    /// Whether both may do the same, in the same tenant.
+    pub(crate) fn same_rights(&self, other: &Self) -> bool {
+        self.0.roles == other.0.roles && self.0.tenant == other.0.tenant
     }
 
     /// The names of [`roles`](Self::roles), in the order of the policy.

@@ -247,9 +247,9 @@ denials! {
     /// open until it is changed (ID-2).
     PasswordExpired = Authorize "authorize.password_age" 403 Client
         "Password has run out" "Change your password on your account page, then try again.";
-    /// Signed in without the second factor that the role needs: only the pages to set one up are open (ID-17).
+    /// Signed in without the second factor that the role or the tenant needs: only the pages to set one up are open (ID-17).
     FactorRequired = Authorize "authorize.factor" 403 Client
-        "Second factor needed" "Your role needs a second factor. Set one up on your account pages, then try again.";
+        "Second factor needed" "Your account needs a second factor. Set one up on your account pages, then try again.";
     /// A tenant header that is not the principal's own tenant (ACC-3).
     TenantMismatch = Authorize "authorize.tenant" 403 Client
         "Forbidden" "You are not allowed to do this.";

@@ -171,6 +171,17 @@ pub(super) enum UserCommand {
         #[arg(long, conflicts_with = "roles")]
         none: bool,
     },
+    /// Move a user to a tenant
+    SetTenant {
+        /// Name or e-mail
+        user: String,
+        /// The tenant
+        #[arg(required_unless_present = "none")]
+        tenant: Option<String>,
+        /// Out of every tenant
+        #[arg(long, conflicts_with = "tenant")]
+        none: bool,
+    },
     /// List a user's live sessions
     Sessions {
         /// Name or e-mail

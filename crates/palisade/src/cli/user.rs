@@ -86,6 +86,14 @@ async fn change(office: &Office, command: UserCommand, terminal: Terminal) -> Re
             line(format_args!("{} has these roles now: {}.", visible(&user.name), named(&roles)));
             Ok(())
         }
+        UserCommand::SetTenant { user, tenant, .. } => {
+            let tenant = tenant_named(tenant.as_deref())?;
+            let user = find(store, &user).await?;
+            access.set_tenant(user.id, tenant.as_ref(), None, &origin).await.map_err(refusal_failure)?;
+            let now = tenant.map_or_else(|| "no tenant".to_owned(), |tenant| format!("the tenant {tenant}"));
+            line(format_args!("{} is in {now} now.", visible(&user.name)));
+            Ok(())
+        }
         UserCommand::EndSessions { user } => {
             let user = find(store, &user).await?;
             let ended =
@@ -116,13 +124,7 @@ async fn change(office: &Office, command: UserCommand, terminal: Terminal) -> Re
 
 async fn add(office: &Office, new: NewUser, terminal: Terminal) -> Result<(), Failure> {
     known_roles(&office.policy, &new.roles)?;
-    let tenant = match &new.tenant {
-        Some(text) => Some(TenantId::parse(text).ok_or_else(|| {
-            Failure::usage("the tenant is not well formed")
-                .remedy("use letters, digits, '_' and '-', at most 64")
-        })?),
-        None => None,
-    };
+    let tenant = tenant_named(new.tenant.as_deref())?;
     let password = if new.password_stdin {
         Some(Terminal::piped_secret().map_err(|error| {
             Failure::usage(format_args!("no password could be read: {error}"))
@@ -210,6 +212,16 @@ fn known_roles(policy: &Policy, roles: &[String]) -> Result<(), Failure> {
         Some(unknown) => Err(Failure::usage(format_args!("the policy has no role '{}'", visible(unknown)))
             .remedy(format_args!("it has: {}", policy.roles.names().join(", ")))),
     }
+}
+
+fn tenant_named(text: Option<&str>) -> Result<Option<TenantId>, Failure> {
+    let parse = |text| {
+        TenantId::parse(text).ok_or_else(|| {
+            Failure::usage("the tenant is not well formed")
+                .remedy("use letters, digits, '_' and '-', at most 64")
+        })
+    };
+    text.map(parse).transpose()
 }
 
 async fn list(store: &Store, format: Format, terminal: Terminal) -> Result<(), Failure> {

@@ -218,6 +218,10 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
     expect(0, at, &["user", "set-roles", "eva", "user,admin"]);
     assert_eq!(show("eva")["roles"], serde_json::json!(["user", "admin"]));
     assert!(expect(0, at, &["explain", "POST", "/orders/7", "--as", "eva"]).contains("It passes"));
+    assert_eq!(expect(0, at, &["user", "set-tenant", "eva", "acme"]), "eva is in the tenant acme now.\n");
+    assert_eq!(show("eva")["tenant"], "acme");
+    expect(0, at, &["user", "set-tenant", "eva", "--none"]);
+    assert_eq!(show("eva")["tenant"], serde_json::Value::Null);
     expect(0, at, &["user", "disable", "eva"]);
     assert_eq!(show("eva")["enabled"], false);
     assert!(expect(1, at, &["explain", "POST", "/orders/7", "--as", "eva"]).contains("disabled"));
@@ -237,6 +241,8 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
         (&["user", "add", "ida", "--role", "boss"], "it has: admin, manager, user"),
         (&["user", "add", "ida", "--tenant", "a b"], "tenant"),
         (&["user", "add", "ida", "--password", "hunter2"], "--password"),
+        (&["user", "set-tenant", "eva", "ac me"], "letters, digits"),
+        (&["user", "set-tenant", "eva"], "<TENANT>"),
         (&["user", "set-roles", "eva", "boss"], "it has: admin, manager, user"),
         (&["user", "set-roles", "eva"], "<ROLE>"),
         (&["user", "set-roles", "eva", "user", "--none"], "--none"),

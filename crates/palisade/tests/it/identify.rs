@@ -12,6 +12,7 @@ mod oversee;
 mod pages;
 mod passkeys;
 mod post;
+mod required;
 mod rotate;
 
 use http::Method;

@@ -180,17 +180,26 @@ pub(super) const CONTROLS: &[Control] = &[
         id: "identify.second_factor",
         title: "A second factor cannot be gone round",
         stage: Stage::Identify,
-        keys: &["identify.second_factor.required_for"],
+        keys: &["identify.second_factor.required_for", "identify.second_factor.required_for_tenants"],
         enforced_by: "crates/access/src/service/sign_in/enter.rs",
         requirements: &["ID-17"],
         references: &["ASVS V6.3.3", "ASVS V6.4.4", "ASVS V6.5.1", "ASVS V6.5.5"],
         sentence: |policy| {
             let rule = &policy.identify.second_factor;
             let roles: Vec<&str> = policy.roles.names_of(rule.required_for).collect();
-            let who = match roles.as_slice() {
+            let tenants: Vec<&str> = rule.tenants.iter().map(|tenant| tenant.as_str()).collect();
+            let who = match (roles.as_slice(), tenants.as_slice()) {
                 _ if rule.everybody => "Everybody needs one.".to_owned(),
-                [] => "Nobody has to have one.".to_owned(),
-                roles => format!("These roles need one: {}.", listed(roles)),
+                ([], []) => "Nobody has to have one.".to_owned(),
+                (roles, []) => format!("These roles need one: {}.", listed(roles)),
+                ([], tenants) => format!("Users of these tenants need one: {}.", listed(tenants)),
+                (roles, tenants) => {
+                    format!(
+                        "These roles need one: {}; and users of these tenants: {}.",
+                        listed(roles),
+                        listed(tenants)
+                    )
+                }
             };
             format!(
                 "Whoever has a second factor is not signed in without it, by whatever way they come. {who}"

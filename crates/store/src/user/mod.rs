@@ -68,6 +68,7 @@ statements! {
     LIKEN = "INSERT INTO likenesses (likeness, user_id) VALUES ($1, $2) ON CONFLICT (likeness) DO NOTHING RETURNING 1";
     ENABLED = "SELECT enabled FROM users WHERE id = $1";
     MAKE_STALE = "UPDATE sessions SET stale = 1 WHERE user_id = $1";
+    SET_TENANT = "UPDATE users SET tenant = $2 WHERE id = $1 RETURNING 1";
     SET_ROLES = "UPDATE users SET roles = $2 WHERE id = $1 RETURNING 1";
 }
 
@@ -241,6 +242,32 @@ impl Store {
                 Box::pin(async move {
                     let [set, _] =
                         tx.all([SET_ROLES.with(values![id, roles]), MAKE_STALE.with(values![id])]).await?;
+                    first(set).ok_or(StoreError::Gone)?;
+                    tx.changed(Subject::User(id));
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Moves the user to this tenant, or to none. Their sessions get another id at their next use.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when there is no such user.
+    pub async fn set_tenant(
+        &self,
+        id: UserId,
+        tenant: Option<&TenantId>,
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        let tenant = tenant.cloned();
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let queries =
+                        [SET_TENANT.with(values![id, tenant.as_ref()]), MAKE_STALE.with(values![id])];
+                    let [set, _] = tx.all(queries).await?;
                     first(set).ok_or(StoreError::Gone)?;
                     tx.changed(Subject::User(id));
                     tx.record(audit);

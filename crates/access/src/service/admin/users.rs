@@ -92,6 +92,30 @@ impl Access {
         Ok(())
     }
 
+    /// Moves a user to this tenant, or to none, from the next request on. Sessions get another id at their next use
+    /// (ID-8).
+    ///
+    /// # Errors
+    /// `InvalidInput` with the field `user`; the store's failures.
+    pub async fn set_tenant(
+        &self,
+        user: UserId,
+        tenant: Option<&TenantId>,
+        by: Option<UserId>,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        let user = self.found(user).await?;
+        let name = |tenant: Option<&TenantId>| tenant.map_or("-", TenantId::as_str).to_owned();
+        let row = about(Action::UserChanged, &user, by, origin).change(
+            "tenant",
+            name(user.tenant.as_ref()),
+            name(tenant),
+        );
+        self.store().set_tenant(user.id, tenant, vec![row]).await.map_err(unchanged)?;
+        self.revoke_user(user.id);
+        Ok(())
+    }
+
     /// Locks a user out: sessions and tokens end with it.
     ///
     /// # Errors

@@ -185,7 +185,8 @@ impl Access {
         // An administrator's token is made on the server, for programs: it needs nobody's telephone.
         let policy = self.policy();
         let roles = policy.roles.expand_all(user.roles.iter().map(String::as_str));
-        let spared = token.kind == TokenKind::Admin || !policy.identify.second_factor.required(roles);
+        let rule = &policy.identify.second_factor;
+        let spared = token.kind == TokenKind::Admin || !rule.required(roles, user.tenant.as_ref());
         let holds = spared || self.store().factors(user.id).await.map_err(unknowable)?.any();
         let networks = token.networks.split_whitespace().map(str::parse).collect::<Result<Vec<IpNet>, _>>();
         Ok(Some(Known {
@@ -224,10 +225,10 @@ impl Access {
         }))
     }
 
-    /// Whether the token behind `principal` still counts, and with the same roles.
+    /// Whether the token behind `principal` still counts, and with the same rights.
     pub(crate) async fn key_lives(&self, principal: &Principal) -> bool {
         let known = self.key_in_store(principal.binding()).await.ok().flatten();
-        known.is_some_and(|known| known.principal.roles() == principal.roles())
+        known.is_some_and(|known| known.principal.same_rights(principal))
     }
 
     /// Makes a key for oneself: with a session of one's own, not with another key.

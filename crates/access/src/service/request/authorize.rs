@@ -98,7 +98,7 @@ fn judge(
     if principal.factor_missing() && !route.enrols {
         return Err(Refusal::new(
             Denial::FactorRequired,
-            "the role needs a second factor, and none was shown",
+            "the role or the tenant needs a second factor, and none was shown",
         ));
     }
     let expired = principal.password_expires_at().is_some_and(|at| at <= now);

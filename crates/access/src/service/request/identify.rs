@@ -111,13 +111,14 @@ impl Access {
         Ok(principal)
     }
 
-    /// Whether the credential behind `principal` still holds, and with the same roles: for connections that outlive
+    /// Whether the credential behind `principal` still holds, and with the same roles and tenant: for connections that outlive
     /// their request, as a WebSocket does. Asks the store, and is no use of the session. What cannot be known does not
     /// hold.
     pub async fn lives(&self, principal: &Principal) -> bool {
         let same = |user: &User| {
             let roles = self.policy().roles.expand_all(user.roles.iter().map(String::as_str));
-            user.enabled && user.id == principal.user() && roles == principal.roles()
+            let same = roles == principal.roles() && user.tenant.as_ref() == principal.tenant();
+            user.enabled && user.id == principal.user() && same
         };
         match principal.via() {
             Via::Session(_) => {
@@ -125,7 +126,7 @@ impl Access {
                 found.ok().flatten().is_some_and(|(session, user)| {
                     // Some sessions give other roles than the user has.
                     let again = Principal::of_session(&user, &session, self.policy());
-                    let same = user.id == principal.user() && again.roles() == principal.roles();
+                    let same = user.id == principal.user() && again.same_rights(principal);
                     user.enabled && same && self.0.sessions.lives(&session, self.now())
                 })
             }

@@ -30,7 +30,7 @@ impl Access {
 }
 
 impl Tenure {
-    /// Whether it goes on: the credential holds, its own time is not up, and the roles are the same. What cannot be
+    /// Whether it goes on: the credential holds, its own time is not up, and roles and tenant are the same. What cannot be
     /// known does not hold.
     pub async fn holds(&mut self) -> bool {
         let now = self.access.now();

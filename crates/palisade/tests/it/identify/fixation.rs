@@ -17,7 +17,7 @@ use crate::support::{Answer, Client, PASSWORD, Site, Upstream};
 const NEW: &str = "granite lantern oboe 58 B!";
 
 /// The session cookie's name and value, if the jar has one.
-fn session_of(client: &Client) -> Option<String> {
+pub(super) fn session_of(client: &Client) -> Option<String> {
     client.cookies().split("; ").find_map(|pair| pair.strip_prefix("palisade_session=")).map(str::to_owned)
 }
 
@@ -47,7 +47,7 @@ async fn id_of(site: &Site, name: &str) -> UserId {
     site.running.store.user_by_login(name).await.unwrap().unwrap().id
 }
 
-fn code(secret: &str) -> String {
+pub(super) fn code(secret: &str) -> String {
     let secret = BASE32_NOPAD.decode(secret.replace(' ', "").as_bytes()).unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let tag =

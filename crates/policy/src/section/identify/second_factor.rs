@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use palisade_model::TenantId;
+
+use crate::diagnostic::{Code, Diagnostic};
 use crate::read::{Reader, Scope, Setting, Shape, Table};
 use crate::section::authorize::{RoleSet, Roles};
 
@@ -14,6 +17,12 @@ const REQUIRED_FOR: Setting<Vec<String>> = Setting::new(
     "Roles that need a second factor, or \"signed-in\" for everybody. Who has none yet can only set one up.",
 )
 .such_as("admin");
+const REQUIRED_FOR_TENANTS: Setting<Vec<String>> = Setting::new(
+    "identify.second_factor.required_for_tenants",
+    "",
+    "Tenants whose users need a second factor, whatever their roles.",
+)
+.such_as("acme");
 const FRESH: Setting<Duration> = Setting::new(
     "identify.second_factor.fresh",
     "10m",
@@ -24,7 +33,7 @@ const FRESH: Setting<Duration> = Setting::new(
 pub(crate) const SCOPES: &[Scope] = &[Scope {
     path: "identify.second_factor",
     doc: "Second factors, and proof anew for what is sensitive.",
-    settings: &[&REQUIRED_FOR, &FRESH],
+    settings: &[&REQUIRED_FOR, &REQUIRED_FOR_TENANTS, &FRESH],
     tables: &[],
     shape: Shape::Once,
 }];
@@ -32,8 +41,12 @@ pub(crate) const SCOPES: &[Scope] = &[Scope {
 pub(super) fn read(reader: &mut Reader<'_>, parent: &Table<'_>, roles: &Roles) -> SecondFactor {
     let table = reader.open(parent, "second_factor", "identify.second_factor");
     let names = reader.read(&table, &REQUIRED_FOR);
-    let mut required =
-        SecondFactor { everybody: false, required_for: RoleSet::EMPTY, fresh: reader.read(&table, &FRESH) };
+    let mut required = SecondFactor {
+        everybody: false,
+        required_for: RoleSet::EMPTY,
+        tenants: read_tenants(reader, &table),
+        fresh: reader.read(&table, &FRESH),
+    };
     for (n, name) in names.iter().enumerate() {
         match roles.index(name) {
             _ if name == EVERYBODY => required.everybody = true,
@@ -47,6 +60,31 @@ pub(super) fn read(reader: &mut Reader<'_>, parent: &Table<'_>, roles: &Roles) -
     required
 }
 
+/// A tenant is no setting of the policy: only what cannot be the name of one is known to be wrong.
+fn read_tenants(reader: &mut Reader<'_>, table: &Table<'_>) -> Vec<TenantId> {
+    let names = reader.read(table, &REQUIRED_FOR_TENANTS);
+    let mut tenants = Vec::new();
+    for (n, name) in names.iter().enumerate() {
+        let place = reader.places.item("identify.second_factor.required_for_tenants", n);
+        match TenantId::parse(name) {
+            Some(tenant) if tenants.contains(&tenant) => reader.note(
+                Diagnostic::warning(
+                    Code::Contradiction,
+                    place,
+                    format!("the tenant `{tenant}` stands here twice"),
+                )
+                .help("leave one of them out"),
+            ),
+            Some(tenant) => tenants.push(tenant),
+            None => reader.note(
+                Diagnostic::error(Code::Malformed, place, format!("no tenant can be named `{name}`"))
+                    .help("write the tenant as its users have it: letters, digits, `_` and `-`, at most 64"),
+            ),
+        }
+    }
+    tenants
+}
+
 /// Second factors, and proof anew (ID-17).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecondFactor {
@@ -54,14 +92,18 @@ pub struct SecondFactor {
     pub everybody: bool,
     /// Whoever has one of these roles needs one.
     pub required_for: RoleSet,
+    /// Whoever is of one of these tenants needs one.
+    pub tenants: Vec<TenantId>,
     /// How long ago a proof may be for what is sensitive.
     pub fresh: Duration,
 }
 
 impl SecondFactor {
-    /// Whether somebody with these roles, and all that they include, needs a second factor.
+    /// Whether somebody with these roles, and all that they include, and of this tenant needs a second factor.
     #[must_use]
-    pub fn required(&self, roles: RoleSet) -> bool {
-        self.everybody || roles.meets(self.required_for)
+    pub fn required(&self, roles: RoleSet, tenant: Option<&TenantId>) -> bool {
+        self.everybody
+            || roles.meets(self.required_for)
+            || tenant.is_some_and(|tenant| self.tenants.contains(tenant))
     }
 }
