@@ -167,7 +167,7 @@ denials! {
         "Sign-in failed" "The name or the password is wrong.";
     /// The first proof is given, and the second is still to come (ID-17).
     SecondFactorNeeded = Identify "identify.second_factor" 401 Client
-        "Second factor needed" "Sign in on the sign-in page, and show your second factor there.";
+        "Second step needed" "Sign in on the sign-in page, and take the second step there.";
     /// A second factor that is wrong or was used before (ID-17).
     FactorWrong = Identify "identify.factor" 401 Client
         "That did not work" "The code is wrong, or was used already. Try the next one.";
@@ -249,7 +249,7 @@ denials! {
         "Password has run out" "Change your password on your account page, then try again.";
     /// Signed in without the second factor that the role or the tenant needs: only the pages to set one up are open (ID-17).
     FactorRequired = Authorize "authorize.factor" 403 Client
-        "Second factor needed" "Your account needs a second factor. Set one up on your account pages, then try again.";
+        "Two-step sign-in needed" "Your account needs two-step sign-in. Set it up on your account pages, then try again.";
     /// A tenant header that is not the principal's own tenant (ACC-3).
     TenantMismatch = Authorize "authorize.tenant" 403 Client
         "Forbidden" "You are not allowed to do this.";

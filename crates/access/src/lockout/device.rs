@@ -55,6 +55,11 @@ impl Devices {
         shown.marks.iter().any(|mark| fresh(mark) && genuine(mark)).then_some(shown.id)
     }
 
+    /// Whether this has the form of such a cookie, which is short.
+    pub(crate) fn reads(&self, shown: &Secret) -> bool {
+        read(shown.expose()).is_some()
+    }
+
     /// The cookie of a device on which `user` has just signed in.
     pub(crate) fn welcome(
         &self,

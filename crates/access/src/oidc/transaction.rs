@@ -32,6 +32,8 @@ pub(crate) struct Transaction {
     pub(crate) next: Option<String>,
     /// The session that the browser had: digest of its cookie, which does not come along from another site.
     pub(crate) former: Option<[u8; 32]>,
+    /// The cookie by which the device is known, which does not come along either (LIMIT-8).
+    pub(crate) device: Option<String>,
     /// Whether the account elsewhere is to be linked to that session's user.
     pub(crate) linking: bool,
     /// When it ends.
@@ -93,6 +95,7 @@ mod tests {
             verifier: "v3rifier".into(),
             next: Some("/orders".into()),
             former: Some([7; 32]),
+            device: Some("device".into()),
             linking: true,
             expires_at: world.now().plus(LIFE).as_micros(),
         };

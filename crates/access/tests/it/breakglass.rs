@@ -137,7 +137,7 @@ async fn a_visitor_gets_a_token_whose_session_ends_with_it() {
     assert_eq!(session.principal.kind(), SessionKind::Guest);
     assert_eq!(session.principal.role_names(), ["user"]);
     assert!(lives().await);
-    assert_eq!(house.access.fresh(&session.principal).unwrap_err().denial, Denial::ProofNeeded);
+    assert_eq!(house.access.fresh(&session.principal).unwrap_err().denial, Denial::Forbidden);
     assert!(house.access.set_api_key_enabled(made.kept.id, false, None, &origin()).await.unwrap());
     assert!(!lives().await, "the session outlived its token");
     assert_eq!(begin().await.unwrap_err().denial, Denial::CredentialInvalid);

@@ -4,7 +4,8 @@ mod evil;
 mod logout;
 
 use palisade_access::{Access, Arrival, Arrived, Entered, SignUp};
-use palisade_model::{Denial, Refusal};
+use palisade_model::audit::Origin;
+use palisade_model::{Denial, Refusal, Secret};
 use serde_json::{Value, json};
 
 use crate::house::{GOOD, House, LIGHT, origin, policy, secret};
@@ -48,7 +49,11 @@ impl Place {
     }
 
     pub async fn leave(&self) -> Away {
-        let departure = self.access.depart("company", None, None, false).await.unwrap();
+        self.leave_from(&origin()).await
+    }
+
+    async fn leave_from(&self, origin: &Origin) -> Away {
+        let departure = self.access.depart("company", None, None, false, origin).await.unwrap();
         let (_, query) = departure.location.split_once('?').unwrap();
         let of = |name: &str| {
             let mut pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -215,12 +220,12 @@ async fn a_discovery_document_that_cannot_be_is_not_used_and_not_asked_for_witho
         let place = Place::new("").await;
         place.evil.bend_discovery(bend);
         for _ in 0..3 {
-            let refusal = place.access.depart("company", None, None, false).await.unwrap_err();
+            let refusal = place.access.depart("company", None, None, false, &origin()).await.unwrap_err();
             assert_eq!(refusal.denial, Denial::ProviderUnavailable);
         }
         assert_eq!(place.evil.asked("/.well-known/openid-configuration"), 1, "{why}: once, then a pause");
         place.house.clock.advance(std::time::Duration::from_secs(6));
-        let refusal = place.access.depart("company", None, None, false).await.unwrap_err();
+        let refusal = place.access.depart("company", None, None, false, &origin()).await.unwrap_err();
         assert!(refusal.why.contains(why), "{why:?} in {:?}", refusal.why);
         place.house.clock.advance(std::time::Duration::from_secs(6));
         place.evil.bend_discovery(|_| {});
@@ -237,7 +242,7 @@ async fn a_provider_that_goes_away_keeps_what_it_said_for_a_day() {
     place.house.clock.advance(std::time::Duration::from_secs(23 * 3600));
     session(place.come_back(|_| {}).await.unwrap());
     place.house.clock.advance(std::time::Duration::from_secs(2 * 3600));
-    assert!(place.access.depart("company", None, None, false).await.is_err());
+    assert!(place.access.depart("company", None, None, false, &origin()).await.is_err());
 }
 
 // proves: ID-6, ID-17
@@ -325,10 +330,37 @@ async fn only_the_domains_of_the_policy_come_and_only_recent_proof_links() {
     assert_eq!(place.house.store.user_count().await.unwrap(), 0);
     let new = session(place.come_back(|f| f.claims["email"] = "ada@EXAMPLE.org".into()).await.unwrap());
 
-    place.access.depart("company", None, Some(&new.principal), true).await.unwrap();
+    place.access.depart("company", None, Some(&new.principal), true, &origin()).await.unwrap();
     place.house.clock.advance(std::time::Duration::from_secs(11 * 60));
-    let refusal = place.access.depart("company", None, Some(&new.principal), true).await.unwrap_err();
+    let refusal =
+        place.access.depart("company", None, Some(&new.principal), true, &origin()).await.unwrap_err();
     assert_eq!(refusal.denial, Denial::ProofNeeded);
-    let nobody = place.access.depart("company", None, None, true).await.unwrap_err();
+    let nobody = place.access.depart("company", None, None, true, &origin()).await.unwrap_err();
     assert_eq!(nobody.denial, Denial::SignInRequired);
+}
+
+// proves: ID-4, ID-6, LIMIT-8
+#[tokio::test]
+async fn the_owner_hears_of_a_provider_sign_in_on_a_device_that_is_not_known() {
+    let place = Place::new("").await;
+    place.come_back(|_| {}).await.unwrap();
+    place.house.clock.advance(std::time::Duration::from_secs(3600));
+    // The device's cookie comes along when the browser leaves, and not when it comes back.
+    let sign_in = async |device: Option<&Secret>| {
+        let shown = Origin { device: device.cloned(), ..origin() };
+        let away = place.leave_from(&shown).await;
+        place.evil.says(Forged::good(COMPANY, &away.nonce, place.house.world.now()));
+        session(place.arrive("company", &away).await.unwrap()).device
+    };
+    let told =
+        async || place.access.claim_mail(std::time::Duration::from_secs(3600), 50).await.unwrap().len();
+    let first = sign_in(None).await;
+    assert_eq!(told().await, 1, "a new device");
+    let second = sign_in(Some(&first)).await;
+    assert_eq!(told().await, 0, "the device is known");
+    let id = |device: &Secret| device.expose().split('.').next().unwrap().to_owned();
+    assert_eq!(id(&second), id(&first), "and stays the same device for whoever else uses it");
+    sign_in(Some(&secret("made up"))).await;
+    sign_in(Some(&secret(&"A".repeat(4000)))).await;
+    assert_eq!(told().await, 2, "what is made up counts for nothing");
 }

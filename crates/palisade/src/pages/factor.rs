@@ -12,6 +12,8 @@ pub struct Second<'a> {
     pub frame: Frame<'a>,
     /// Whether somebody in a session proves anew who they are; a sign-in goes on otherwise.
     pub again: bool,
+    /// Whether they have a way in of their own, and did not come with a token.
+    pub lasting: bool,
     /// Where the form goes.
     pub action: &'static str,
     /// Where the script asks for a challenge.
@@ -38,6 +40,8 @@ pub struct Second<'a> {
 pub struct Factors<'a> {
     /// What all pages share.
     pub frame: Frame<'a>,
+    /// Whether they have a way in of their own, and did not come with a token.
+    pub lasting: bool,
     /// Whether the last proof is recent enough to change anything.
     pub fresh: bool,
     /// Whether the role needs a factor and there is none.

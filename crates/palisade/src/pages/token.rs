@@ -14,6 +14,8 @@ pub struct Keys<'a> {
     pub csrf_field: &'a str,
     /// Its value.
     pub csrf_token: &'a str,
+    /// Whether they have a way in of their own, and did not come with a token.
+    pub lasting: bool,
     /// The text of a key that was just made.
     pub made: Option<&'a str>,
     /// The user's keys.

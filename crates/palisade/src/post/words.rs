@@ -119,14 +119,14 @@ fn noticed(notice: &Notice, name: &str, policy: &Policy) -> Words {
             format!("Your account {name} uses the address {to} from now on."),
         ),
         Notice::FactorChanged { factor, added: true } => (
-            "A second factor was added at",
-            "A second factor was added",
-            format!("Your account {name} can now be confirmed with {}.", one_line(factor)),
+            "Two-step sign-in was changed at",
+            "A second step was added",
+            format!("The second step of signing in to your account {name} can be {} now.", one_line(factor)),
         ),
         Notice::FactorChanged { factor, added: false } => (
-            "A second factor was removed at",
-            "A second factor was removed",
-            format!("Your account {name} is no longer confirmed with {}.", one_line(factor)),
+            "Two-step sign-in was changed at",
+            "A second step was removed",
+            format!("Signing in to your account {name} no longer asks for {}.", one_line(factor)),
         ),
         Notice::RecoveryCodeUsed { left } => (
             "A recovery code was used at",
@@ -155,7 +155,7 @@ fn noticed(notice: &Notice, name: &str, policy: &Policy) -> Words {
             "If it was you, do nothing. If not, the link gives the account back to this address for a week.",
         ),
         _ => (
-            None,
+            Some(Act { label: "Look through your account", url: format!("{home}/account/security") }),
             "If it was you, do nothing. If not, set a new password at once, and look through your account.",
         ),
     };

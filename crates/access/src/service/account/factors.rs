@@ -255,7 +255,7 @@ impl Access {
             Err(error) => return Err(unchanged(error)),
         }
         self.revoke_user(user.id);
-        let notice = Notice::FactorChanged { factor: "all second factors".to_owned(), added: false };
+        let notice = Notice::FactorChanged { factor: "a second step".to_owned(), added: false };
         self.notify(&user, notice, origin).await;
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_model::audit::Origin;
 use palisade_model::{Action, Denial, Refusal, Timestamp, Token};
-use palisade_store::{Factors, Pending, Source, StoreError, User};
+use palisade_store::{Factors, Pending, SessionKind, Source, StoreError, User};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
@@ -152,8 +152,8 @@ impl Access {
         let proof = Proof { at: self.now(), strong: first.is_strong() };
         let session = self.begin_from(user, proof, first.source(), origin).await?;
         self.leave(former, origin).await?;
-        // A link has told by itself; with a redirect from elsewhere the device's cookie does not come along.
-        if first == First::Password {
+        // A link has told by itself.
+        if first != First::Link {
             self.tell_of_device(user, false, origin).await;
         }
         Ok(Entered::Session(session))
@@ -198,10 +198,15 @@ impl Access {
     /// Whoever has a second factor has shown it in that proof: no session without it exists.
     ///
     /// # Errors
-    /// [`Denial::ProofNeeded`]; always for tokens, which nobody can be asked through.
+    /// [`Denial::ProofNeeded`]; always for tokens, which nobody can be asked through. [`Denial::Forbidden`] for a session
+    /// that was begun with one.
     pub fn fresh(&self, principal: &Principal) -> Result<(), Refusal> {
         let window = self.policy().identify.second_factor.fresh;
         match principal.proven_at() {
+            // A token tells of nobody, and there is nothing to prove anew.
+            Some(_) if principal.kind() == SessionKind::Guest => {
+                Err(Refusal::new(Denial::Forbidden, "the session was begun with a token"))
+            }
             Some(at) if self.now().since(at) <= window => Ok(()),
             Some(_) => Err(Refusal::new(Denial::ProofNeeded, "the last proof is too long ago")),
             None => Err(Refusal::new(Denial::ProofNeeded, "not in a session")),

@@ -1,7 +1,7 @@
 //! Sign-in at other sites: there and back (ID-6, ID-7).
 
 use palisade_model::audit::Origin;
-use palisade_model::{Action, Denial, Refusal, Token};
+use palisade_model::{Action, Denial, Refusal, Secret, Token};
 use palisade_store::{Identity, StoreError, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
@@ -67,6 +67,7 @@ impl Access {
         next: Option<String>,
         asking: Option<&Principal>,
         linking: bool,
+        origin: &Origin,
     ) -> Result<Departure, Refusal> {
         let provider = self.provider(provider)?;
         if linking {
@@ -82,6 +83,7 @@ impl Access {
             former: asking
                 .filter(|principal| principal.proven_at().is_some())
                 .map(|principal| *principal.binding()),
+            device: origin.device.as_ref().filter(|shown| self.0.lockouts.devices.reads(shown)).map(as_text),
             linking,
             expires_at: self.now().plus(LIFE).as_micros(),
         };
@@ -109,6 +111,8 @@ impl Access {
             return Err(Refusal::new(Denial::ProviderAccount, "the account is not of a listed domain"));
         }
         let former = self.former(&transaction).await?;
+        let device = origin.device.clone().or_else(|| transaction.device.clone().map(Secret::new));
+        let origin = &Origin { device, ..origin.clone() };
         if transaction.linking {
             let asking = former.ok_or_else(|| refused("the session that wanted the link is over"))?;
             self.link(provider, &claims, &asking, origin).await?;
@@ -326,6 +330,10 @@ impl Access {
             last_used: None,
         }
     }
+}
+
+fn as_text(secret: &Secret) -> String {
+    secret.expose().to_owned()
 }
 
 fn refused(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {

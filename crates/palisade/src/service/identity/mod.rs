@@ -111,6 +111,11 @@ fn somebody(permit: &Permit) -> Result<&Principal, Denial> {
     permit.principal().ok_or(Denial::SignInRequired)
 }
 
+/// Whether they have a way in of their own, and did not come with a token.
+fn lasting(principal: &Principal) -> bool {
+    principal.kind() == SessionKind::Ordinary
+}
+
 /// The password rules as one hint.
 fn rules(rules: &Passwords) -> String {
     let asked: Vec<&str> = [

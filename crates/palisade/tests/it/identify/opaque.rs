@@ -93,7 +93,25 @@ async fn a_visitor_comes_back_by_their_link_and_the_token_is_written_nowhere() {
     let headers = [("content-type", super::FORM), ("origin", own.as_str()), ("x-csrf-token", csrf.as_str())];
     let set = super::encoded(&[("new_password", "granite lantern oboe 58 B!")]);
     let refused = back.send(Method::POST, "/account/password", &headers, &set).await;
-    site.assert_refused(&refused, 401, "identify.proof");
+    site.assert_refused(&refused, 403, "authorize.role");
+    // Nor are they sent from page to page for a proof that they cannot give.
+    for (path, words) in [
+        ("/account/factors", "there is no sign-in to add a second step to"),
+        ("/account/security", "there is no password and no account elsewhere"),
+        ("/account/keys", "user token"),
+        ("/auth/confirm", "you cannot do this with it"),
+    ] {
+        let page = back.send(Method::GET, path, &[HTML], "").await;
+        let (_, main) = page.text().split_once("<main").unwrap();
+        assert!(main.contains(words), "{path}: {main}");
+        let asks = [
+            "action=\"/account/factors",
+            "action=\"/account/keys\"",
+            "action=\"/auth/confirm",
+            "\"/auth/confirm",
+        ];
+        assert!(!asks.iter().any(|form| main.contains(form)), "{path}: {main}");
+    }
 
     let folder = site.folder.path().to_owned();
     site.running.shutdown().await;

@@ -21,7 +21,7 @@ use crate::pages::{Codes, Factors, Field, PasskeyLine, Place, TotpSetup};
 use crate::service::assets;
 use crate::service::identity::entrance::passkey;
 use crate::service::identity::intake::Speech;
-use crate::service::identity::{Answer, Desk, reply, somebody};
+use crate::service::identity::{Answer, Desk, lasting, reply, somebody};
 
 /// Everything that there is.
 pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
@@ -201,6 +201,7 @@ async fn overview(
     let frame = desk.inside(&nonce, principal, &csrf_token, Place::Factors);
     let page = Factors {
         frame: reply::troubled(frame.or_notice(notice), refusal),
+        lasting: lasting(principal),
         fresh: desk.access.fresh(principal).is_ok(),
         needed: principal.factor_missing(),
         possible: desk.access.passkeys_possible(),

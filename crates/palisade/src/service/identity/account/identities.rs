@@ -18,13 +18,15 @@ use crate::service::identity::{Answer, Desk, reply, somebody};
 pub(super) async fn link(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
     request: Request<Body>,
 ) -> Answer {
     let principal = somebody(&permit)?;
     let mut intake = desk.read(request).await?;
     let name = intake.required("provider", "Name a provider.");
     intake.finish()?;
-    let departure = desk.access.depart(name.expose(), None, Some(principal), true).await?;
+    let origin = exchange.origin();
+    let departure = desk.access.depart(name.expose(), None, Some(principal), true, &origin).await?;
     let mut response = match intake.speech {
         Speech::Form => onward(&desk, &departure.location)?,
         Speech::Json => reply::json(200, &json!({ "location": departure.location })),

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::overview::{notice, readable};
 use crate::pages::{Field, KeyLine, Keys, Place};
 use crate::service::identity::intake::{Intake, Speech};
-use crate::service::identity::{Answer, Desk, reply, somebody};
+use crate::service::identity::{Answer, Desk, lasting, reply, somebody};
 
 /// The life of a key when none is named.
 const LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -148,6 +148,7 @@ async fn overview(
         frame: reply::troubled(frame.or_notice(notice), refusal),
         csrf_field: &desk.policy.csrf.field,
         csrf_token: &csrf_token,
+        lasting: lasting(principal),
         made: made.map(|made| made.token.expose()),
         keys: &keys,
         name: Field::key_name(),

@@ -11,12 +11,12 @@ use palisade_gate::{Allowed, Exchange};
 use palisade_model::id::SessionId;
 use palisade_model::{Denial, Refusal, Timestamp};
 use palisade_policy::section::identify::Provider;
-use palisade_store::{Identity, Session, SessionKind};
+use palisade_store::{Identity, Session};
 
 use crate::device;
 use crate::pages::{Field, IdentityLine, Place, Profile, Security, SessionLine, Sessions};
 use crate::service::identity::intake::{Intake, Speech};
-use crate::service::identity::{Answer, Desk, reply, somebody};
+use crate::service::identity::{Answer, Desk, lasting, reply, somebody};
 
 /// Who one is.
 pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
@@ -136,14 +136,13 @@ pub(super) fn profile(
 ) -> Result<Response<Body>, Refusal> {
     let roles: Vec<&str> = principal.role_names().iter().map(String::as_str).collect();
     let (nonce, csrf_token) = (reply::nonce(desk)?, desk.access.csrf_token(principal)?);
-    let ordinary = principal.kind() == SessionKind::Ordinary;
     let frame = desk.inside(&nonce, principal, &csrf_token, Place::Profile).or_notice(notice);
     let page = Profile {
         frame: reply::troubled(frame, refusal),
         name: principal.name(),
         email: principal.email(),
         confirmed: principal.confirmed_email().is_some(),
-        new_email: (desk.policy.mail.is_on() && ordinary).then(|| Field::new_email(principal)),
+        new_email: (desk.policy.mail.is_on() && lasting(principal)).then(|| Field::new_email(principal)),
         tenant: principal.tenant().map(palisade_model::TenantId::as_str),
         roles: &roles,
         csrf_field: &desk.policy.csrf.field,
@@ -171,7 +170,7 @@ async fn security(
         name: principal.name(),
         current: has_password.then(Field::current_password),
         password: Field::new_password("new_password", "New password", &desk.rules),
-        lasting: principal.kind() == SessionKind::Ordinary,
+        lasting: lasting(principal),
         fresh: desk.access.fresh(principal).is_ok(),
         identities: &identities,
         linkable: &linkable,

@@ -15,7 +15,7 @@ use crate::service::assets;
 use crate::service::identity::entrance::passkey;
 use crate::service::identity::entrance::second::{code_field, correctable};
 use crate::service::identity::intake::Speech;
-use crate::service::identity::{Answer, Desk, next, reply, somebody};
+use crate::service::identity::{Answer, Desk, lasting, next, reply, somebody};
 
 /// Where to go afterwards when nobody says.
 const ACCOUNT: &str = "/account";
@@ -82,6 +82,7 @@ async fn form(
     let page = Second {
         frame: reply::troubled(desk.frame_of(&nonce, principal), refusal),
         again: true,
+        lasting: lasting(principal),
         action: "/auth/confirm",
         challenge: "/api/v1/auth/confirm/challenge",
         script: assets::script(),

@@ -22,6 +22,7 @@ use crate::service::identity::{Answer, Desk, cookies, next, reply};
 pub(super) async fn start(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
     Path(name): Path<String>,
     headers: HeaderMap,
     uri: Uri,
@@ -37,7 +38,8 @@ pub(super) async fn start(
     if asking.is_some() {
         return Ok(reply::see_other(reply::destination(&desk, wish)));
     }
-    let departure = desk.access.depart(&name, wish.map(str::to_owned), None, false).await?;
+    let departure =
+        desk.access.depart(&name, wish.map(str::to_owned), None, false, &exchange.origin()).await?;
     let mut response = reply::see_other(&departure.location);
     keep(&desk, &departure, response.headers_mut());
     Ok(response)

@@ -124,6 +124,7 @@ async fn form(
     let page = Second {
         frame: reply::troubled(desk.frame(&nonce), refusal),
         again: false,
+        lasting: true,
         action: "/auth/second",
         challenge: "/api/v1/auth/second/challenge",
         script: assets::script(),
