@@ -1,7 +1,7 @@
 //! The command line, as real processes.
 
 mod import;
-mod keys;
+pub mod keys;
 mod live;
 mod tokens;
 

@@ -1,17 +1,20 @@
 //! Who is asking: sign-in, sessions and tokens, through the whole program.
 
 mod attempts;
+mod clocks;
 mod fixation;
 mod json;
 mod lockout;
 mod looks;
 mod mail;
+mod nodes;
 mod oidc;
 mod opaque;
 mod oversee;
 mod pages;
 mod passkeys;
 mod post;
+mod replay;
 mod required;
 mod rotate;
 

@@ -423,10 +423,8 @@ impl Store {
                     };
                     tx.later(session::create(&begun));
                     tx.later(BEGAN.with(values![begun.id, token.id]));
-                    for mut row in tx.rows(session::end_oldest(begun.user, begun.id, keep)).await? {
-                        row.read::<[u8; 32]>()?;
-                        tx.changed(Subject::Session(row.read()?));
-                    }
+                    let over = tx.rows(session::end_oldest(begun.user, begun.id, keep)).await?;
+                    session::gave_way(tx, over, &audit)?;
                     tx.record(audit);
                     Ok(true)
                 })

@@ -1,7 +1,7 @@
 //! Sessions of browsers (ID-8).
 
 use palisade_model::id::{SessionId, UserId};
-use palisade_model::{AuditEvent, Timestamp};
+use palisade_model::{Action, AuditEvent, Timestamp};
 
 use crate::db::Tx;
 use crate::feed::Subject;
@@ -145,6 +145,28 @@ pub(crate) fn end_oldest(user: UserId, but: SessionId, keep: Option<usize>) -> Q
     END_OLDEST.with(values![user, but, place])
 }
 
+/// Tells the caches and the trail of the sessions that [`end_oldest`] ended, each like what began the one that they
+/// gave way to. Their digests.
+pub(crate) fn gave_way(
+    tx: &mut Tx<'_>,
+    over: Vec<Row>,
+    begun: &[AuditEvent],
+) -> Result<Vec<[u8; 32]>, StoreError> {
+    let mut ended = Vec::with_capacity(over.len());
+    for mut row in over {
+        ended.push(row.read()?);
+        let id: SessionId = row.read()?;
+        tx.changed(Subject::Session(id));
+        let told = begun.iter().filter(|row| row.entity_type == "session").map(|begun| {
+            let (action, entity_id) = (Action::SessionRevoked, id.to_string());
+            let row = AuditEvent { action, entity_id, changes: Default::default(), ..begun.clone() };
+            row.change("gave_way_to", (), begun.entity_id.as_str())
+        });
+        tx.record(told.collect());
+    }
+    Ok(ended)
+}
+
 /// Ends a user's sessions but one.
 pub(crate) fn end_all(user: UserId, except: Option<SessionId>) -> Query {
     END_ALL.with(values![user, except])
@@ -234,11 +256,7 @@ impl Store {
                     if let Some(source) = &source {
                         identity::begin(tx, s.id, s.user, source, s.created_at).await?;
                     }
-                    let mut ended = Vec::new();
-                    for mut row in over {
-                        ended.push(row.read()?);
-                        tx.changed(Subject::Session(row.read()?));
-                    }
+                    let ended = gave_way(tx, over, &audit)?;
                     tx.record(audit);
                     Ok(ended)
                 })

@@ -60,11 +60,12 @@ impl Server {
 
     /// Where a store finds it.
     pub fn location(&self) -> Location {
-        Location::Postgres(Secret::new(format!("{}/test", self.url())))
+        Location::Postgres(Secret::new(self.url("postgres")))
     }
 
-    fn url(&self) -> String {
-        format!("postgres://postgres@{}", self.folder.to_str().unwrap().replace('/', "%2F"))
+    /// Its database's URL for this user of it.
+    pub fn url(&self, user: &str) -> String {
+        format!("postgres://{user}@{}/test", self.folder.to_str().unwrap().replace('/', "%2F"))
     }
 
     /// Starts the server again after [`crash`](Self::crash).

@@ -23,22 +23,6 @@ fn json_of(server: &Server, arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Everything that the server and the command line wrote.
-fn written(server: &Server) -> String {
-    let (mut written, mut folders) = (String::new(), vec![server.folder.path().to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                written.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
-            }
-        }
-    }
-    written
-}
-
 // proves: ID-12, ID-16, AUD-5
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_made_listed_stopped_rotated_and_ended_while_the_server_runs() {
@@ -95,7 +79,7 @@ async fn a_token_is_made_listed_stopped_rotated_and_ended_while_the_server_runs(
     }
     assert!(soon(async || me(&server, "x-admin-token", &admin).await == StatusCode::UNAUTHORIZED).await);
     assert_eq!(server.run(&["audit", "verify"]).0, Some(0));
-    let written = written(&server);
+    let written = server.files();
     for secret in [&token, &next, &admin] {
         assert!(!written.contains(&secret[8..]), "a token was written down");
     }
@@ -134,7 +118,7 @@ async fn breakglass_is_issued_on_the_host_and_reported_even_if_its_holder_ends_i
     let closed = || report().as_array().unwrap().iter().any(|row| row["action"] == "breakglass.closed");
     assert!(soon(async || closed()).await, "no report was made: {}", report());
     assert!(report().to_string().contains("access.revoked"));
-    assert!(!written(&server).contains(&token[8..]), "the token was written down");
+    assert!(!server.files().contains(&token[8..]), "the token was written down");
 }
 
 // proves: ID-15

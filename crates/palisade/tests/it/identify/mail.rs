@@ -21,7 +21,7 @@ pub async fn site() -> Site {
     Site::start(&policy.replace("open = true\n", "open = true\nverify = true\n")).await
 }
 
-async fn member(site: &Site, name: &str, email_verified: bool) {
+pub async fn member(site: &Site, name: &str, email_verified: bool) {
     let new = NewUser {
         name: name.to_owned(),
         email: Some(format!("{name}@example.com")),

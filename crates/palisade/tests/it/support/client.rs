@@ -38,18 +38,25 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub struct Client {
     address: SocketAddr,
+    /// Where it connects: one of several nodes of the site at `address`.
+    node: SocketAddr,
     jar: BTreeMap<String, String>,
 }
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, jar: BTreeMap::new() }
+        Self { address, node: address, jar: BTreeMap::new() }
     }
 
     /// The same client before another server.
     pub fn at(mut self, address: SocketAddr) -> Self {
-        self.address = address;
+        (self.address, self.node) = (address, address);
         self
+    }
+
+    /// The same client, whom a load balancer leads to another node of the same site.
+    pub fn through(&self, node: SocketAddr) -> Self {
+        Self { node, ..self.clone() }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -74,6 +81,25 @@ impl Client {
         Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
     }
 
+    /// Sends JSON as a script of the site's own pages does: with its origin, and a token against forgery.
+    pub async fn call(&mut self, method: Method, path: &str, body: &serde_json::Value) -> Answer {
+        let token = self.get("/api/v1/auth/csrf").await;
+        let token = serde_json::from_slice::<serde_json::Value>(&token.body).unwrap_or_default();
+        let own = format!("http://{}", self.address);
+        let headers = [
+            ("content-type", "application/json"),
+            ("origin", own.as_str()),
+            ("x-csrf-token", token["csrf_token"].as_str().unwrap_or_default()),
+        ];
+        self.send(method, path, &headers, &body.to_string()).await
+    }
+
+    /// Asks for this with a bearer token.
+    pub async fn get_with(&mut self, token: &str, path: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        self.send(Method::GET, path, &[("authorization", bearer.as_str())], "").await
+    }
+
     /// Sends a request and returns once the head of the answer is there.
     pub async fn open<B>(
         &mut self,
@@ -86,7 +112,7 @@ impl Client {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync,
     {
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        let stream = TcpStream::connect(self.node).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);

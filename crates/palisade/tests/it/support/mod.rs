@@ -3,6 +3,10 @@
 
 pub mod browser;
 pub mod client;
+pub mod place;
+/// The very servers that the store is tested on.
+#[path = "../../../../store/tests/it/server.rs"]
+pub mod postgres;
 pub mod process;
 pub mod server;
 pub mod upstream;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use crate::identify::encoded;
 /// `palisade serve` in a folder of its own.
 pub struct Server {
     pub folder: TempDir,
-    child: Child,
+    child: Option<Child>,
     pub address: SocketAddr,
     pub link: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Server {
@@ -37,95 +39,170 @@ impl Server {
         Self::launch(folder, address, environment)
     }
 
-    pub fn launch(folder: TempDir, address: SocketAddr, environment: &[(&str, &str)]) -> Self {
-        let errors = std::fs::File::create(folder.path().join("stderr")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
-            .arg("serve")
-            .env_clear()
-            .envs(environment.iter().copied())
-            .current_dir(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(errors)
-            .spawn()
-            .unwrap();
-        let mut link = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut link).unwrap();
-        Self { folder, child, address, link: link.trim().to_owned() }
+    /// Another node of the same site: the same policy and environment, but for these variables, with a listener and
+    /// a data folder of its own.
+    pub fn beside(&self, environment: &[(&str, &str)]) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let policy = std::fs::read_to_string(self.folder.path().join("palisade.toml")).unwrap();
+        let listen = |address: SocketAddr| format!("listen = \"{address}\"");
+        let policy = policy.replace(&listen(self.address), &listen(address));
+        std::fs::write(folder.path().join("palisade.toml"), policy).unwrap();
+        let mut node = Self::idle(folder, address, &[]);
+        node.environment.clone_from(&self.environment);
+        for (name, value) in environment {
+            node.set(name, value);
+        }
+        node.rise();
+        node
     }
 
-    /// Kills it as a power cut would, and starts it again on what it left behind.
+    fn launch(folder: TempDir, address: SocketAddr, environment: &[(&str, &str)]) -> Self {
+        let mut server = Self::idle(folder, address, environment);
+        server.child = Some(server.spawn(Stdio::piped()));
+        let mut link = String::new();
+        let said = server.child.as_mut().and_then(|child| child.stdout.as_mut()).unwrap();
+        BufReader::new(said).read_line(&mut link).unwrap();
+        link.trim().clone_into(&mut server.link);
+        server
+    }
+
+    fn idle(folder: TempDir, address: SocketAddr, environment: &[(&str, &str)]) -> Self {
+        Self { folder, child: None, address, link: String::new(), environment: owned(environment) }
+    }
+
+    fn spawn(&self, output: Stdio) -> Child {
+        let errors = std::fs::File::create(self.errors()).unwrap();
+        self.command(&["serve"]).stdout(output).stderr(errors).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+        command.args(arguments).env_clear().envs(self.environment.iter().cloned());
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    fn errors(&self) -> PathBuf {
+        self.folder.path().join("stderr")
+    }
+
+    /// Kills it as a power cut would, and starts it again on what it left behind, where nobody can sign in yet.
     pub fn killed(mut self) -> Self {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.kill();
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         Self::launch(folder, self.address, &[])
     }
 
     pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
-            .env_clear()
-            .current_dir(self.folder.path())
-            .args(arguments)
-            .output()
-            .unwrap();
+        let output = self.command(arguments).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     }
 
-    /// Sets a password with a link and is signed in by it.
+    /// The same, which has to work.
+    pub fn told(&self, arguments: &[&str]) -> String {
+        let (code, text) = self.run(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {text}");
+        text
+    }
+
+    /// Sets the usual password with a link and is signed in by it.
     pub async fn sign_in(&self, link: &str) -> Client {
+        self.sign_in_by(link, PASSWORD).await
+    }
+
+    /// The same with this password.
+    pub async fn sign_in_by(&self, link: &str, password: &str) -> Client {
         let mut client = Client::new(self.address);
         let path = link.strip_prefix(&format!("http://{}", self.address)).expect("a link to this server");
         let own = format!("http://{}", self.address);
         let headers = [("content-type", "application/x-www-form-urlencoded"), ("origin", own.as_str())];
-        let done = client.send(Method::POST, path, &headers, &encoded(&[("password", PASSWORD)])).await;
+        let done = client.send(Method::POST, path, &headers, &encoded(&[("password", password)])).await;
         assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
         client
     }
 
     /// Asks it to stop, and gives its exit code and everything that it wrote.
     pub fn stop(mut self) -> (Option<i32>, String) {
+        let mut said = self.child.as_mut().and_then(|child| child.stdout.take()).unwrap();
         let code = self.end();
         let mut written = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut written).unwrap();
-        let mut folders = vec![self.folder.path().to_owned()];
+        said.read_to_string(&mut written).unwrap();
+        written.push_str(&self.files());
+        (code, written)
+    }
+
+    /// Everything in its folder.
+    pub fn files(&self) -> String {
+        let (mut files, mut folders) = (String::new(), vec![self.folder.path().to_owned()]);
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    written.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
+                    files.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
                 }
             }
         }
-        (code, written)
+        files
+    }
+
+    /// How many lines of its events log tell of this.
+    pub fn events(&self, name: &str) -> usize {
+        let log = self.data("logs/events.log");
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|event| event["event"] == name).count()
+    }
+
+    /// A file in its data folder.
+    pub fn data(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join("palisade-data").join(path)
     }
 
     /// Asks it to stop, and gives its exit code.
     pub fn end(&mut self) -> Option<i32> {
-        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        self.child.wait().unwrap().code()
+        let mut child = self.child.take().unwrap();
+        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        child.wait().unwrap().code()
+    }
+
+    fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Stops it in order, and starts it again.
+    pub fn restart(&mut self) {
+        assert_eq!(self.end(), Some(0));
+        self.rise();
     }
 
     /// Kills it in the middle of whatever it does, and starts it again.
     pub fn fall_and_rise(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = Command::new(env!("CARGO_BIN_EXE_palisade"))
-            .arg("serve")
-            .env_clear()
-            .current_dir(self.folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        for _ in 0..200 {
-            if std::net::TcpStream::connect(self.address).is_ok() {
+        self.kill();
+        self.rise();
+    }
+
+    /// Sets a variable of its environment, from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Starts it, and waits until it answers.
+    fn rise(&mut self) {
+        self.child = Some(self.spawn(Stdio::null()));
+        for _ in 0..1000 {
+            let said = std::fs::read_to_string(self.errors()).unwrap_or_default();
+            if said.contains(" is guarded at ") {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("it does not come back");
+        panic!("it does not come up: {}", std::fs::read_to_string(self.errors()).unwrap());
     }
 
     pub async fn sign_in_as(&self, login: &str, password: &str) -> StatusCode {
@@ -137,7 +214,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
+}
+
+fn owned(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

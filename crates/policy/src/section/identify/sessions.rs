@@ -27,7 +27,7 @@ const ABSOLUTE: Setting<Duration> =
 const MAX_PER_USER: Setting<Option<usize>> = Setting::new(
     "identify.sessions.max_per_user",
     "20",
-    "So many sessions a user may have at once; the oldest ends.",
+    "So many sessions a user may have at once; beyond that, the one used longest ago ends.",
 )
 .between("1", "1000");
 
@@ -103,6 +103,6 @@ pub struct Sessions {
     pub idle: Duration,
     /// Ends so long after sign-in.
     pub absolute: Duration,
-    /// How many a user may have at once; the oldest ends. `None`: any number.
+    /// How many a user may have at once; beyond that, the one used longest ago ends. `None`: any number.
     pub max_per_user: Option<usize>,
 }

@@ -1,0 +1,255 @@
+//! Two nodes of the real program on one PostgreSQL: what ends on one of them ends on the other within a second, also
+//! when the other hears nothing.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::Client;
+use crate::support::place::{Pair, Place};
+use crate::support::postgres::Server as Postgres;
+use crate::support::server::Server;
+
+/// No other node believes longer than that what has ended (ID-8).
+const LAG: Duration = Duration::from_secs(1);
+
+const NEW: &str = "granite lantern oboe 58 B!";
+
+/// A site of two nodes, where `admin` has set a password. The second one is another user of the database, by whom its
+/// connections are known.
+struct Nodes {
+    place: Place,
+    b: Server,
+    admin: Client,
+}
+
+impl Nodes {
+    async fn start() -> Self {
+        let place = Place::postgres("").await;
+        let admin = place.administrator().await;
+        let database = place.database.as_ref().unwrap();
+        sql(database, "CREATE ROLE b SUPERUSER LOGIN");
+        let b = place.server.beside(&[("DATABASE_URL", &database.url("b"))]);
+        Self { place, b, admin }
+    }
+
+    fn database(&self) -> &Postgres {
+        self.place.database.as_ref().unwrap()
+    }
+
+    /// Sends a signal to the processes that serve the second node's connections.
+    fn signal(&self, name: &str) {
+        let pids = sql(self.database(), "SELECT pid FROM pg_stat_activity WHERE usename = 'b'");
+        let sent = Command::new("kill").arg(name).args(pids.split_whitespace()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// What somebody with this session is answered by the second node.
+    async fn page(&self, who: &Client) -> StatusCode {
+        who.through(self.b.address).get("/page").await.status
+    }
+
+    /// The same with a bearer token.
+    async fn page_with(&self, token: &str) -> StatusCode {
+        self.place.anybody().through(self.b.address).get_with(token, "/page").await.status
+    }
+
+    /// The second node lets them in, from what it remembers; `end` ends that on the first; and nothing that is sent
+    /// later than [`LAG`] after that is let in by the second. Gives the refusal.
+    async fn ends(&self, asked: impl AsyncFn() -> StatusCode, end: impl AsyncFnOnce()) -> StatusCode {
+        for _ in 0..3 {
+            assert_eq!(asked().await, StatusCode::OK, "before it ends");
+        }
+        end().await;
+        let ended = Instant::now();
+        loop {
+            let late = ended.elapsed() > LAG;
+            let before = self.place.hits();
+            let status = asked().await;
+            if status != StatusCode::OK {
+                assert_eq!(self.place.hits(), before, "refused, and the application was asked");
+                return status;
+            }
+            assert!(!late, "still let in after {LAG:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Does this in the database, as somebody who looks after it.
+fn sql(database: &Postgres, text: &str) -> String {
+    let output = Command::new("psql").args([&database.url("postgres"), "-XAtqc", text]).output().unwrap();
+    assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const DENIED: StatusCode = StatusCode::UNAUTHORIZED;
+
+async fn sign_out(mut who: Client) {
+    let out = who.call(Method::POST, "/api/v1/auth/logout", &json!({})).await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT, "{}", out.text());
+}
+
+/// A key of whoever this is, and its id.
+async fn key(who: &Client) -> (String, String) {
+    let wish = json!({ "name": "report", "scopes": "read" });
+    let made = who.clone().call(Method::POST, "/api/v1/auth/keys", &wish).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let (made, text) = (made.json(), |value: &Value| value.as_str().unwrap().to_owned());
+    (text(&made["token"]), text(&made["key"]["id"]))
+}
+
+// proves: ID-8, ID-10, ID-16
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_ends_on_one_node_the_other_refuses_within_a_second() {
+    let nodes = Nodes::start().await;
+    let (place, admin) = (&nodes.place, &nodes.admin);
+    let second = place.user("eva", "user").await;
+
+    let status = nodes.ends(async || nodes.page(&second).await, async || sign_out(second.clone()).await);
+    assert_eq!(status.await, DENIED, "a session");
+
+    let tokens = place.tokens("admin").await;
+    let revoke = async || {
+        let bearer = format!("Bearer {}", tokens.access);
+        let headers = [("authorization", bearer.as_str())];
+        let out = place.anybody().send(Method::POST, "/api/v1/auth/logout", &headers, "").await;
+        assert_eq!(out.status, StatusCode::NO_CONTENT);
+    };
+    let status = nodes.ends(async || nodes.page_with(&tokens.access).await, revoke).await;
+    assert_eq!(status, DENIED, "a token");
+
+    let (token, id) = key(admin).await;
+    let revoke = async || {
+        let gone = admin.clone().call(Method::DELETE, &format!("/api/v1/auth/keys/{id}"), &json!({})).await;
+        assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text());
+    };
+    assert_eq!(nodes.ends(async || nodes.page_with(&token).await, revoke).await, DENIED, "an API key");
+    assert_eq!(nodes.page(admin).await, StatusCode::OK, "nothing else has ended");
+}
+
+// proves: ID-4, ID-5, ID-8, ID-16
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_of_a_user_on_one_node_holds_on_the_other_within_a_second() {
+    let nodes = Nodes::start().await;
+    let (place, server) = (&nodes.place, &nodes.place.server);
+
+    let eva = place.user("eva", "user").await;
+    let disable = async || drop(server.told(&["user", "disable", "eva"]));
+    assert_eq!(nodes.ends(async || nodes.page(&eva).await, disable).await, DENIED, "disabled");
+
+    let tokens = {
+        place.user("ida", "user").await;
+        place.tokens("ida").await
+    };
+    let demote = async || drop(server.told(&["user", "set-roles", "ida", "--none"]));
+    let status = nodes.ends(async || nodes.page_with(&tokens.access).await, demote).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "without the role");
+
+    let otto = place.user("otto", "user").await;
+    let (token, _) = key(&otto).await;
+    let tokens = place.tokens("otto").await;
+    let link = server.told(&["user", "link", "otto"]);
+    let reset = async || drop(server.sign_in_by(link.trim(), NEW).await);
+    for _ in 0..3 {
+        assert_eq!(nodes.page_with(&token).await, StatusCode::OK);
+        assert_eq!(nodes.page_with(&tokens.access).await, StatusCode::OK);
+    }
+    assert_eq!(nodes.ends(async || nodes.page(&otto).await, reset).await, DENIED, "another password");
+    // The one ended with the other, and so did the rest.
+    for token in [&token, &tokens.access] {
+        assert_eq!(nodes.page_with(token).await, DENIED);
+    }
+    let sign_in = json!({ "login": "otto", "password": NEW });
+    let mut at_b = place.anybody().through(nodes.b.address);
+    Pair::of(&at_b.call(Method::POST, "/api/v1/auth/login", &sign_in).await);
+    assert_eq!(nodes.page(&nodes.admin).await, StatusCode::OK, "nobody else");
+}
+
+// proves: ID-10
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_that_refresh_on_two_nodes_at_once_go_on_with_the_same_token() {
+    let nodes = Nodes::start().await;
+    let mut tokens = nodes.place.tokens("admin").await;
+    for _ in 0..10 {
+        let refresh = async |node: std::net::SocketAddr| {
+            let body = json!({ "refresh_token": tokens.refresh });
+            let mut tab = nodes.place.anybody().through(node);
+            Pair::of(&tab.call(Method::POST, "/api/v1/auth/refresh", &body).await)
+        };
+        let (one, other) = tokio::join!(refresh(nodes.place.server.address), refresh(nodes.b.address));
+        assert_eq!(one.refresh, other.refresh, "two successors");
+        assert_ne!(one.refresh, tokens.refresh);
+        for access in [&one.access, &other.access] {
+            assert_eq!(nodes.page_with(access).await, StatusCode::OK);
+        }
+        tokens = other;
+    }
+    for node in [&nodes.place.server, &nodes.b] {
+        assert_eq!(node.events("refresh_token_reused"), 0);
+    }
+}
+
+// proves: ID-13
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breakglass_token_works_once_on_however_many_nodes_it_is_shown() {
+    let nodes = Nodes::start().await;
+    let told = nodes.place.server.told(&["breakglass", "issue", "--reason", "a test", "--format", "json"]);
+    let token = serde_json::from_str::<Value>(&told).unwrap()["token"].as_str().unwrap().to_owned();
+    let show = async |node: std::net::SocketAddr| {
+        let mut client = nodes.place.anybody().through(node);
+        client.send(Method::GET, "/emergency", &[("x-admin-token", token.as_str())], "").await.status
+    };
+    let (a, b) = (nodes.place.server.address, nodes.b.address);
+    let shown = futures_util::future::join_all((0..40).map(|n| show(if n % 2 == 0 { a } else { b }))).await;
+    let inside = shown.iter().filter(|status| **status == StatusCode::OK).count();
+    assert_eq!(inside, 1, "{shown:?}");
+    assert!(shown.iter().all(|status| matches!(*status, StatusCode::OK | DENIED)), "{shown:?}");
+    assert_eq!(nodes.place.hits(), 1);
+}
+
+/// Its connections are ended: whatever the second node would have heard by them, it hears by others.
+// proves: ID-8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_connections_are_ended_refuses_within_a_second_all_the_same() {
+    const CUT: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'b'";
+    let nodes = Nodes::start().await;
+    let eva = nodes.place.user("eva", "user").await;
+    let end = async || {
+        let cut = sql(nodes.database(), CUT);
+        assert_ne!(cut.trim(), "0", "nothing was cut");
+        sign_out(eva.clone()).await;
+        sql(nodes.database(), CUT);
+    };
+    assert_eq!(nodes.ends(async || nodes.page(&eva).await, end).await, DENIED);
+    assert_eq!(nodes.page(&nodes.admin).await, StatusCode::OK, "it goes on");
+}
+
+/// The network between the second node and the database is gone, so that it can know nothing.
+// proves: ID-8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_hears_nothing_lets_nobody_in_after_a_second() {
+    let nodes = Nodes::start().await;
+    let eva = nodes.place.user("eva", "user").await;
+    // No new connections, and those that there are fall silent: while they hold nothing that the first node needs.
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'b' AND xact_start IS NOT NULL";
+    let end = async || {
+        sql(nodes.database(), "ALTER ROLE b NOLOGIN");
+        nodes.signal("-STOP");
+        while sql(nodes.database(), busy).trim() != "0" {
+            nodes.signal("-CONT");
+            nodes.signal("-STOP");
+        }
+        sign_out(eva.clone()).await;
+    };
+    let refused = nodes.ends(async || nodes.page(&eva).await, end).await;
+    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE, "it cannot know");
+    assert_eq!(nodes.page(&nodes.admin).await, StatusCode::SERVICE_UNAVAILABLE);
+    sql(nodes.database(), "ALTER ROLE b LOGIN");
+    nodes.signal("-CONT");
+    let back = crate::cli::keys::soon(async || nodes.page(&nodes.admin).await == StatusCode::OK);
+    assert!(back.await, "it knows again");
+    assert_eq!(nodes.page(&eva).await, DENIED);
+}
