@@ -117,6 +117,7 @@ pub(crate) fn unchanged(error: StoreError) -> Refusal {
     match error {
         StoreError::Unavailable(_) => Refusal::new(Denial::StoreUnavailable, error.to_string()),
         StoreError::Gone => Refusal::new(Denial::CredentialInvalid, "the account is gone or disabled"),
+        StoreError::LastWay => Refusal::new(Denial::LastWayIn, "nothing else lets them in"),
         StoreError::FactorNeeded => {
             Refusal::new(Denial::SecondFactorNeeded, "a second factor came meanwhile")
         }

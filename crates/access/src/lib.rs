@@ -43,7 +43,7 @@ pub use service::api_key::{KeyWish, MadeKey, NewKey};
 pub use service::import::inherit::Inherited;
 pub use service::import::newcomer::{Judged, Newcomer, Tally};
 pub use service::keys::Turn;
-pub use service::post::Waiting;
+pub use service::post::ClaimedMail;
 pub use service::request::authorize::Permit;
 pub use service::request::tenure::Tenure;
 pub use service::reseal::Resealed;

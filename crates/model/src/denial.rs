@@ -191,7 +191,7 @@ denials! {
         "Linked already" "That account of the other site is linked to another account here. Unlink it there first.";
     /// Unlinking would lock its owner out (ID-6).
     LastWayIn = Identify "identify.last_way" 409 Client
-        "Your last way in" "Set a password before you unlink this account, or you could not sign in any more.";
+        "Your last way in" "Set a password first, or nothing would let you sign in any more.";
     /// The provider cannot be asked (ID-6).
     ProviderUnavailable = Identify "identify.provider_down" 502 Upstream
         "The other site does not answer" "Try again in a moment, or sign in another way.";

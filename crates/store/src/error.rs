@@ -23,6 +23,9 @@ pub enum StoreError {
     /// The user has a second factor, and what was to be begun rests on none (ID-17).
     #[error("the user has a second factor, and none was shown")]
     FactorNeeded,
+    /// Without what was to be given up nobody could sign in to the account any more.
+    #[error("nothing else lets the user in")]
+    LastWay,
     /// The database was made by a newer Palisade.
     #[error(
         "the store has schema {found}, but this Palisade knows only up to {known}: start the newer one again"

@@ -45,7 +45,7 @@ pub use reseal::{Reseal, Sealed};
 pub use signing::SigningKey;
 pub use user::User;
 pub use user::foreign::{Foreign, Identifier, TableName};
-pub use user::identity::{Identity, Source, Unlinked};
+pub use user::identity::{Identity, Source};
 
 use db::Db;
 
@@ -141,6 +141,7 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         user::held::STATEMENTS,
         user::identity::STATEMENTS,
         user::sign_up::STATEMENTS,
+        user::way::STATEMENTS,
     ]
     .into_iter()
     .flatten()

@@ -26,7 +26,7 @@ const SETTLING: Duration = Duration::from_secs(10 * 60);
 
 /// A letter that somebody has claimed and has to send.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct ClaimedMail {
     /// Its id.
     pub id: MailId,
     /// The letter; `None` when it was sealed under another root secret.
@@ -140,16 +140,16 @@ impl Access {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn claim_mail(&self, lease: Duration, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+    pub async fn claim_mail(&self, lease: Duration, limit: u32) -> Result<Vec<ClaimedMail>, StoreError> {
         let now = self.now();
         let claimed = self.store().claim_mail(now, now.plus(lease), limit).await?;
         Ok(claimed.into_iter().map(|mail| self.opened(&mail)).collect())
     }
 
-    fn opened(&self, mail: &Mail) -> Waiting {
+    fn opened(&self, mail: &Mail) -> ClaimedMail {
         let text = self.0.outbox.open(&mail.id.to_string(), &mail.sealed).ok();
         let letter = text.and_then(|text| serde_json::from_slice(&text.secret).ok());
-        Waiting { id: mail.id, letter, tries: mail.tries, expires_at: mail.expires_at }
+        ClaimedMail { id: mail.id, letter, tries: mail.tries, expires_at: mail.expires_at }
     }
 
     /// Forgets a letter: it was sent, or never will be.

@@ -1,5 +1,7 @@
 //! Sessions: begun at sign-in, listed and ended by their owners (ID-8).
 
+use std::time::Duration;
+
 use palisade_model::audit::Origin;
 use palisade_model::id::{SessionId, UserId};
 use palisade_model::{Action, AuditEvent, Denial, Refusal, Secret, Timestamp, Token};
@@ -30,16 +32,65 @@ pub(crate) struct Proof {
     pub(crate) strong: bool,
 }
 
+impl Proof {
+    /// Nothing that a sensitive action could rest on.
+    pub(crate) const NONE: Self = Self { at: Timestamp::from_micros(0), strong: false };
+}
+
+/// The session that a browser had before it gets another, and the row of its end.
+pub(crate) fn left(former: Option<&Principal>, origin: &Origin) -> Option<(SessionId, UserId, AuditEvent)> {
+    let former = former?;
+    let Via::Session(id) = former.via() else { return None };
+    Some((id, former.user(), about(Action::SessionRevoked, "session", &id, former, origin)))
+}
+
 impl Access {
     /// Ends the session that a browser had before it got another.
     pub(crate) async fn leave(&self, former: Option<&Principal>, origin: &Origin) -> Result<(), Refusal> {
-        if let Some(former) = former
-            && let Via::Session(id) = former.via()
-        {
-            let row = about(Action::SessionRevoked, "session", &id, former, origin);
-            self.end(id, former.user(), row).await?;
+        if let Some((id, user, row)) = left(former, origin) {
+            self.end(id, user, row).await?;
         }
         Ok(())
+    }
+
+    /// A session that is not kept yet, and its cookie.
+    pub(crate) fn draft(
+        &self,
+        user: UserId,
+        kind: SessionKind,
+        proof: Proof,
+        life: Duration,
+        origin: &Origin,
+    ) -> Result<(Token, Session), Refusal> {
+        let (now, entropy) = (self.now(), &*self.0.world.entropy);
+        let cookie = Token::generate(entropy).map_err(unrandom)?;
+        let session = Session {
+            id: SessionId::generate(now, entropy).map_err(unrandom)?,
+            digest: cookie.digest(),
+            user,
+            created_at: now,
+            last_seen: now,
+            expires_at: now.plus(life),
+            kind,
+            proven_at: proof.at,
+            strong: proof.strong,
+            address: origin.address.map(|address| address.to_string()),
+            agent: origin.agent.clone(),
+        };
+        Ok((cookie, session))
+    }
+
+    /// A session that is kept, for its browser.
+    pub(crate) fn handed(
+        &self,
+        user: &User,
+        session: &Session,
+        cookie: Token,
+        origin: &Origin,
+    ) -> Result<NewSession, Refusal> {
+        let principal = Principal::of_session(user, session, self.policy());
+        let device = self.welcome(user, origin)?;
+        Ok(NewSession { cookie, principal, expires_at: session.expires_at, device })
     }
 
     /// A session for a user whose proof was just given. Without a second factor there is none for whoever has one:
@@ -61,23 +112,9 @@ impl Access {
         source: Option<Source>,
         origin: &Origin,
     ) -> Result<NewSession, Refusal> {
-        let (now, entropy) = (self.now(), &*self.0.world.entropy);
-        let cookie = Token::generate(entropy).map_err(unrandom)?;
-        let id = SessionId::generate(now, entropy).map_err(unrandom)?;
         let policy = &self.policy().identify.sessions;
-        let session = Session {
-            id,
-            digest: cookie.digest(),
-            user: user.id,
-            created_at: now,
-            last_seen: now,
-            expires_at: now.plus(policy.absolute),
-            kind: SessionKind::Ordinary,
-            proven_at: proof.at,
-            strong: proof.strong,
-            address: origin.address.map(|address| address.to_string()),
-            agent: origin.agent.clone(),
-        };
+        let (cookie, session) = self.draft(user.id, SessionKind::Ordinary, proof, policy.absolute, origin)?;
+        let id = session.id;
         let row = entry(Action::SignedIn, "session", &id, user, origin);
         let (store, most) = (self.store(), policy.max_per_user);
         let ended = match store.create_session_from(&session, source.as_ref(), most, vec![row]).await {
@@ -92,13 +129,11 @@ impl Access {
             self.end(id, user.id, entry(Action::SessionRevoked, "session", &id, user, origin)).await?;
             return Err(self.failed(Some(user), origin).await);
         }
-        let principal = Principal::of_session(user, &session, self.policy());
-        let device = self.welcome(user, origin)?;
-        Ok(NewSession { cookie, principal, expires_at: session.expires_at, device })
+        self.handed(user, &session, cookie, origin)
     }
 
     /// The cookie by which the device is known from now on.
-    pub(crate) fn welcome(&self, user: &User, origin: &Origin) -> Result<Secret, Refusal> {
+    fn welcome(&self, user: &User, origin: &Origin) -> Result<Secret, Refusal> {
         let entropy = &*self.0.world.entropy;
         self.0.lockouts.devices.welcome(origin.device.as_ref(), user, self.now(), entropy).map_err(unrandom)
     }

@@ -15,7 +15,7 @@ const ATTESTED: u8 = 0x40;
 /// One passkey, and what it tells of itself.
 pub struct Key {
     pair: EcdsaKeyPair,
-    id: Vec<u8>,
+    pub id: Vec<u8>,
     user: Vec<u8>,
     pub counter: u32,
     pub origin: String,

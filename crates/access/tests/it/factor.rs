@@ -478,6 +478,33 @@ async fn whose_role_needs_a_factor_can_set_one_up_and_nothing_else() {
     assert_eq!(may("/work", &removed.session.principal).unwrap_err().denial, Denial::FactorRequired);
 }
 
+// Whoever finds a session open must not keep its proof recent by what they change in it.
+// proves: ID-17
+#[tokio::test]
+async fn no_change_of_factors_makes_the_proof_newer() {
+    let house = House::new().await;
+    house.user("ann", &["user"]).await;
+    let first = signed_in(&house, "ann").await;
+    let proven = first.principal.proven_at();
+    let mut session = with_app(&house, &first.principal).await.1.session;
+    let window = house.policy.identify.second_factor.fresh;
+    house.clock.advance(window / 2);
+    session = house.access.renew_recovery_codes(&session.principal, &origin()).await.unwrap().session;
+    let (key, added) = with_key(&house, &session.principal).await;
+    session = added.session;
+    session = house.access.remove_passkey(&session.principal, &key.id, &origin()).await.unwrap().session;
+    session = house.access.renew_recovery_codes(&session.principal, &origin()).await.unwrap().session;
+    assert_eq!(session.principal.proven_at(), proven);
+    assert_eq!(whose(&house, &session).await.unwrap().proven_at(), proven, "as the store has it");
+    assert!(session.principal.strong(), "the app is still there");
+    house.clock.advance(window / 2);
+    let rows = house.actions().await.len();
+    let refusal = house.access.renew_recovery_codes(&session.principal, &origin()).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::ProofNeeded);
+    assert_eq!(house.actions().await.len(), rows);
+    assert!(whose(&house, &session).await.is_some(), "it goes on, and asks for a new proof");
+}
+
 /// The root secret changes: what rests under the former one is sealed anew, and then that one can go.
 // proves: ID-11, ID-17
 #[tokio::test]

@@ -134,6 +134,26 @@ async fn who_has_the_account_back_by_a_former_address_shares_it_with_no_taker() 
     assert!(house.access.session(owner.cookie.expose()).await.unwrap().is_some());
 }
 
+// A stranger's address that nobody confirmed must not become a way into the account that gave it up.
+// proves: ID-4
+#[tokio::test]
+async fn a_former_address_that_nobody_confirmed_gets_no_way_back() {
+    let house = House::new().await;
+    house.user("ann", &["user"]).await;
+    let ann = sign_in(&house, "ann", &origin()).await;
+    house.access.request_email(&ann.principal, "own@example.com", &origin()).await.unwrap();
+    let Some(Matter::Address { token }) = letters(&house).await.pop() else { panic!("no letter") };
+    house.access.confirm_email(&ann.principal, &token, &origin()).await.unwrap();
+    assert_eq!(user(&house, "ann").await.email.as_deref(), Some("own@example.com"));
+    assert!(letters(&house).await.is_empty(), "a link to an address that nobody confirmed");
+    // The present one is confirmed: whoever changes it tells it.
+    let ann = sign_in(&house, "ann", &origin()).await;
+    house.access.request_email(&ann.principal, "next@example.com", &origin()).await.unwrap();
+    let Some(Matter::Address { token }) = letters(&house).await.pop() else { panic!("no letter") };
+    house.access.confirm_email(&ann.principal, &token, &origin()).await.unwrap();
+    assert_eq!(notices(&house).await.len(), 1);
+}
+
 // A reset of one's own confirmed account leaves one's own things; the link an administrator hands over too.
 // proves: ID-4
 #[tokio::test]

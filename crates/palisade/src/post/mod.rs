@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use palisade_access::{Access, Waiting};
+use palisade_access::{Access, ClaimedMail};
 use palisade_gate::Metrics;
 use palisade_model::{Timestamp, World};
 use palisade_policy::Policy;
@@ -146,14 +146,14 @@ impl Post {
                 Err(error) => return tracing::warn!(%error, "mail that is due cannot be claimed"),
             };
             futures_util::stream::iter(claimed)
-                .for_each_concurrent(AT_ONCE, |waiting| self.send(waiting))
+                .for_each_concurrent(AT_ONCE, |claimed| self.send(claimed))
                 .await;
         }
     }
 
-    async fn send(&self, waiting: Waiting) {
-        let id = waiting.id;
-        let written = match &waiting.letter {
+    async fn send(&self, claimed: ClaimedMail) {
+        let id = claimed.id;
+        let written = match &claimed.letter {
             Some(letter) => message::write(letter, id, &self.policy),
             None => Err(anyhow::anyhow!("it was sealed under another SECRET_KEY")),
         };
@@ -176,7 +176,7 @@ impl Post {
                     self.counted.given_up.inc();
                     self.access.forget_mail(id).await
                 }
-                Err(Failure::Later(why)) => self.later(&waiting, &why).await,
+                Err(Failure::Later(why)) => self.later(&claimed, &why).await,
             },
         };
         if let Err(error) = done {
@@ -184,17 +184,17 @@ impl Post {
         }
     }
 
-    async fn later(&self, waiting: &Waiting, why: &str) -> Result<(), palisade_store::StoreError> {
+    async fn later(&self, claimed: &ClaimedMail, why: &str) -> Result<(), palisade_store::StoreError> {
         self.counted.failed.inc();
         self.state.failing.store(true, Ordering::Relaxed);
-        let id = waiting.id;
-        let again = self.world.now().plus(self.pause(waiting.tries));
-        if again >= waiting.expires_at {
-            tracing::error!(%id, why, tries = waiting.tries, "a letter could not be sent for a day: it is given up");
+        let id = claimed.id;
+        let again = self.world.now().plus(self.pause(claimed.tries));
+        if again >= claimed.expires_at {
+            tracing::error!(%id, why, tries = claimed.tries, "a letter could not be sent for a day: it is given up");
             self.counted.given_up.inc();
             return self.access.forget_mail(id).await;
         }
-        tracing::warn!(%id, why, tries = waiting.tries, again = %again, "a letter could not be sent yet");
+        tracing::warn!(%id, why, tries = claimed.tries, again = %again, "a letter could not be sent yet");
         self.access.put_off_mail(id, again).await
     }
 

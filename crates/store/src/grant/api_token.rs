@@ -1,6 +1,6 @@
 //! Opaque tokens: of programs, administrators and visitors, and for breakglass (ID-12, ID-13, ID-14, ID-16).
 
-use palisade_model::id::{KeyId, UserId};
+use palisade_model::id::{KeyId, SessionId, UserId};
 use palisade_model::{AuditEvent, TenantId, Timestamp};
 
 use crate::db::Tx;
@@ -8,7 +8,7 @@ use crate::feed::Subject;
 use crate::grant::session;
 use crate::sql::{Query, statements, values};
 use crate::value::{Row, first};
-use crate::{Session, Store, StoreError, User, user};
+use crate::{Session, Store, StoreError, User, grant, user};
 
 /// Tokens in one answer at most.
 const MOST: u32 = 1000;
@@ -384,18 +384,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn touch_api_tokens(&self, seen: &[([u8; 32], Timestamp)]) -> Result<(), StoreError> {
-        for chunk in seen.chunks(1000) {
-            let chunk = chunk.to_vec();
-            self.db()
-                .write(move |tx| {
-                    for (digest, at) in chunk {
-                        tx.later(TOUCH.with(values![digest, at]));
-                    }
-                    Box::pin(std::future::ready(Ok(())))
-                })
-                .await?;
-        }
-        Ok(())
+        grant::touch(self, &TOUCH, seen).await
     }
 
     /// Begins a session for whoever shows this token, and it ends with the token. With `keep`, the user has at most so
@@ -432,8 +421,9 @@ impl Store {
             .await
     }
 
-    /// Uses a breakglass token up and begins its session, in one transaction: of all who try, one gets it. Whether
-    /// this was the one; the trail hears of it only then.
+    /// Uses a breakglass token up and begins its session, in one transaction: of all who try, one gets it. `former`, the
+    /// session that the browser had before, ends with it, and its row is for the trail. Whether this was the one; the
+    /// trail hears of it only then.
     ///
     /// # Errors
     /// [`StoreError::Gone`] when its user is disabled.
@@ -441,6 +431,7 @@ impl Store {
         &self,
         digest: &[u8; 32],
         begun: &Session,
+        former: Option<(SessionId, UserId, AuditEvent)>,
         audit: Vec<AuditEvent>,
     ) -> Result<bool, StoreError> {
         let begun = begun.clone();
@@ -455,6 +446,9 @@ impl Store {
                     }
                     tx.later(session::create(&begun));
                     tx.record(audit);
+                    if let Some((id, user, row)) = former {
+                        session::end(tx, id, user, vec![row]).await?;
+                    }
                     Ok(true)
                 })
             })

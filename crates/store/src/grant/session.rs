@@ -9,7 +9,7 @@ use crate::sql::{Query, statements, values};
 use crate::user::held;
 use crate::user::identity::{self, Source};
 use crate::value::{Row, first, without_nul};
-use crate::{Store, StoreError, User, user};
+use crate::{Store, StoreError, User, grant, user};
 
 /// What a session was begun with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +112,8 @@ statements! {
               AND digest = $2 AND stale = 1 RETURNING 1";
     OF_USER = concat!("SELECT ", columns!(), " FROM sessions s WHERE s.user_id = $1 AND s.expires_at > $2 \
                        ORDER BY s.last_seen DESC, s.id DESC");
-    RENEW = "UPDATE sessions SET digest = $4, proven_at = $5, strong = $6, former = NULL WHERE id = $1 AND user_id = $2 \
-             AND digest = $3 RETURNING id, digest, user_id, created_at, last_seen, expires_at, kind, proven_at, \
+    RENEW = "UPDATE sessions SET digest = $4, proven_at = COALESCE($5, proven_at), strong = COALESCE($6, strong), \
+             former = NULL WHERE id = $1 AND user_id = $2 AND digest = $3 RETURNING id, digest, user_id, created_at, last_seen, expires_at, kind, proven_at, \
              strong, address, agent";
     TOUCH = "UPDATE sessions SET last_seen = $2 WHERE digest = $1 AND last_seen < $2";
     END = "DELETE FROM sessions WHERE id = $1 AND user_id = $2 RETURNING 1";
@@ -167,22 +167,56 @@ pub(crate) fn gave_way(
     Ok(ended)
 }
 
+/// Ends this session of this user. Whether there was one; the trail hears of it only then.
+pub(crate) async fn end(
+    tx: &mut Tx<'_>,
+    id: SessionId,
+    user: UserId,
+    audit: Vec<AuditEvent>,
+) -> Result<bool, StoreError> {
+    let [rows] = tx.all([END.with(values![id, user])]).await?;
+    let ended = !rows.is_empty();
+    if ended {
+        tx.changed(Subject::Session(id));
+        tx.record(audit);
+    }
+    Ok(ended)
+}
+
 /// Ends a user's sessions but one.
 pub(crate) fn end_all(user: UserId, except: Option<SessionId>) -> Query {
     END_ALL.with(values![user, except])
 }
 
-/// Gives a session another cookie and a proof of `now`, strong if its user has a second factor: whoever asks for it
-/// has just seen it shown.
+/// What a session that goes on under another cookie says of its user's proof.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Proven {
+    /// It was given anew: by a second factor if they have one.
+    At(Timestamp),
+    /// Their factors are others now; when they proved who they are stays, so that no change makes a proof newer.
+    ByOthers,
+    /// What it said.
+    AsBefore,
+}
+
+/// Gives a session another cookie.
+///
+/// # Errors
+/// [`StoreError::Gone`] when it is over, or has another cookie by now.
 pub(crate) async fn renew(
     tx: &mut Tx<'_>,
     user: UserId,
     renewal: Renewal,
-    now: Timestamp,
+    proven: Proven,
 ) -> Result<Session, StoreError> {
     let [factors] = tx.all([held::any(user)]).await?;
-    let strong = !factors.is_empty();
-    let values = values![renewal.session, user, renewal.was, renewal.becomes, now, strong];
+    let strong = Some(!factors.is_empty());
+    let (at, strong) = match proven {
+        Proven::At(at) => (Some(at), strong),
+        Proven::ByOthers => (None, strong),
+        Proven::AsBefore => (None, None),
+    };
+    let values = values![renewal.session, user, renewal.was, renewal.becomes, at, strong];
     let [renewed] = tx.all([RENEW.with(values)]).await?;
     tx.changed(Subject::Session(renewal.session));
     read(&mut first(renewed).ok_or(StoreError::Gone)?)
@@ -327,18 +361,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn touch_sessions(&self, seen: &[([u8; 32], Timestamp)]) -> Result<(), StoreError> {
-        for chunk in seen.chunks(1000) {
-            let chunk = chunk.to_vec();
-            self.db()
-                .write(move |tx| {
-                    for (digest, at) in chunk {
-                        tx.later(TOUCH.with(values![digest, at]));
-                    }
-                    Box::pin(std::future::ready(Ok(())))
-                })
-                .await?;
-        }
-        Ok(())
+        grant::touch(self, &TOUCH, seen).await
     }
 
     /// Renews a session whose user has just shown the password and has no second factor. With one, it is
@@ -357,7 +380,7 @@ impl Store {
             .write(move |tx| {
                 Box::pin(async move {
                     let now = tx.world().now();
-                    let session = renew(tx, user, renewal, now).await?;
+                    let session = renew(tx, user, renewal, Proven::At(now)).await?;
                     if session.strong {
                         return Err(StoreError::FactorNeeded);
                     }
@@ -378,19 +401,7 @@ impl Store {
         user: UserId,
         audit: Vec<AuditEvent>,
     ) -> Result<bool, StoreError> {
-        self.db()
-            .write(move |tx| {
-                Box::pin(async move {
-                    let [rows] = tx.all([END.with(values![id, user])]).await?;
-                    let ended = !rows.is_empty();
-                    if ended {
-                        tx.changed(Subject::Session(id));
-                        tx.record(audit);
-                    }
-                    Ok(ended)
-                })
-            })
-            .await
+        self.db().write(move |tx| Box::pin(end(tx, id, user, audit))).await
     }
 
     /// Ends all sessions of a user but the named one; how many. The trail hears of it if there were any.

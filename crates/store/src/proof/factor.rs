@@ -8,9 +8,10 @@ use palisade_model::{AuditEvent, Timestamp};
 
 use crate::db::Tx;
 use crate::feed::Subject;
+use crate::grant::session::Proven;
 use crate::grant::{pending, refresh, session};
 use crate::sql::{Query, statements, values};
-use crate::user::held;
+use crate::user::{held, way};
 use crate::value::{Row, first, without_nul};
 use crate::{Renewal, Session, Store, StoreError, user};
 
@@ -233,9 +234,10 @@ impl Store {
 
     /// Changes a user's factors, with these digests of recovery codes instead of the present ones where they are
     /// given. Ends all sessions but the one of `renewal`, which it gives back, all refresh families and ceremonies of
-    /// the user; without any factor left, recovery codes go too.
+    /// the user; without any factor left, recovery codes go too. When the user proved who they are does not move.
     ///
     /// # Errors
+    /// [`StoreError::LastWay`] when they give up a passkey without which nobody could sign in to the account;
     /// [`StoreError::Gone`] when there is nothing to change, it was changed meanwhile, or the user is disabled.
     pub async fn change_factors(
         &self,
@@ -251,12 +253,16 @@ impl Store {
                     let now = tx.world().now();
                     let [found] = tx.all([user::look(user)]).await?;
                     user::enabled(found)?;
+                    let leaves = matches!(change, FactorChange::RemovePasskey(_));
                     let mut changed = 0;
                     for query in change.queries(user, now) {
                         changed += tx.rows(query).await?.len();
                     }
                     if changed == 0 {
                         return Err(StoreError::Gone);
+                    }
+                    if leaves {
+                        way::keep_one(tx, user).await?;
                     }
                     if let Some(codes) = codes {
                         tx.later(FORGET_CODES.with(values![user]));
@@ -265,7 +271,7 @@ impl Store {
                     tx.later(FORGET_IDLE_CODES.with(values![user]));
                     end_all(tx, user, renewal.as_ref(), now);
                     let renewed = match renewal {
-                        Some(renewal) => Some(session::renew(tx, user, renewal, now).await?),
+                        Some(renewal) => Some(session::renew(tx, user, renewal, Proven::ByOthers).await?),
                         None => None,
                     };
                     tx.record(audit);
@@ -305,7 +311,7 @@ impl Store {
                             FactorTaken::Taken
                         }
                         FactorPurpose::Renewal(renewal) => {
-                            FactorTaken::Renewed(session::renew(tx, user, renewal, now).await?)
+                            FactorTaken::Renewed(session::renew(tx, user, renewal, Proven::At(now)).await?)
                         }
                     };
                     tx.record(audit);

@@ -5,11 +5,12 @@ use palisade_model::{AuditEvent, Timestamp};
 
 use crate::db::Tx;
 use crate::feed::Subject;
+use crate::grant::session::Proven;
 use crate::grant::{api_token, link, pending, refresh, session};
 use crate::sql::{statements, values};
 use crate::user::{MOST, enabled, look};
 use crate::value::first;
-use crate::{Mail, Store, StoreError, User, outbox};
+use crate::{Mail, Renewal, Session, Store, StoreError, User, outbox};
 
 statements! {
     KEEP_FORMER = "INSERT INTO password_history (user_id, number, hash) \
@@ -69,28 +70,33 @@ pub(crate) async fn replace(
 
 impl Store {
     /// Sets the password of a user as they were read, keeps the former one and so many (`keep_history`) before it,
-    /// and ends everything that the former one let in: sessions (but the named one), refresh families, links not
-    /// yet used and sign-ins that wait for their second factor. `mail` tells of it.
+    /// and ends everything that the former one let in: sessions (but the one of `renewal`, which it gives back with what
+    /// it rests on), refresh families, links not yet used and sign-ins that wait for their second factor. `mail` tells
+    /// of it.
     ///
     /// # Errors
     /// [`StoreError::Gone`] when there is no such user, it is disabled, or its password is not the one that was read:
-    /// whoever proved that one proved nothing.
+    /// whoever proved that one proved nothing; or when the session is over.
     pub async fn set_password(
         &self,
         of: &User,
         new: &NewPassword,
-        end_sessions_except: Option<SessionId>,
+        renewal: Option<Renewal>,
         mail: Option<&Mail>,
         audit: Vec<AuditEvent>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Session>, StoreError> {
         let (of, new, mail) = (of.clone(), new.clone(), mail.cloned());
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    replace(tx, &of, &new, end_sessions_except).await?;
+                    replace(tx, &of, &new, renewal.map(|renewal| renewal.session)).await?;
+                    let renewed = match renewal {
+                        Some(renewal) => Some(session::renew(tx, of.id, renewal, Proven::AsBefore).await?),
+                        None => None,
+                    };
                     mail.iter().for_each(|mail| tx.later(outbox::queue(mail)));
                     tx.record(audit);
-                    Ok(())
+                    Ok(renewed)
                 })
             })
             .await

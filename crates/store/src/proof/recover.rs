@@ -8,8 +8,9 @@ use crate::feed::Subject;
 use crate::grant::{api_token, link, refresh, session};
 use crate::proof::password::{self, NewPassword};
 use crate::sql::{Query, statements, values};
+use crate::user::identity;
 use crate::value::first;
-use crate::{Link, Mail, Store, StoreError, User, outbox, user};
+use crate::{Identity, Link, Mail, Store, StoreError, User, outbox, user};
 
 statements! {
     // Whatever lets somebody in besides the password.
@@ -129,17 +130,20 @@ impl Store {
     }
 
     /// Hands an account, as it was read, to the proven owner of its address, which nobody had confirmed: whatever
-    /// let anybody in before is gone. For a sign-in by a provider that vouches for the address (ID-6).
+    /// let anybody in before is gone, and the owner comes in by `identity`, of a provider that vouches for the
+    /// address (ID-6).
     ///
     /// # Errors
-    /// [`StoreError::Gone`] when there is no such user, it is disabled, or its address is another or confirmed.
+    /// [`StoreError::Gone`] when there is no such user, it is disabled, or its address is another or confirmed;
+    /// [`StoreError::Taken`] when `identity` is somebody's already. Nothing has changed then.
     pub async fn take_over(
         &self,
         of: &User,
+        identity: &Identity,
         at: Timestamp,
         audit: Vec<AuditEvent>,
     ) -> Result<(), StoreError> {
-        let of = of.clone();
+        let (of, link) = (of.clone(), identity::insert(identity));
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
@@ -148,6 +152,8 @@ impl Store {
                     drop_factors(of.id).into_iter().for_each(|query| tx.later(query));
                     tx.later(DROP_HISTORY.with(values![of.id]));
                     loosen(of.id).into_iter().for_each(|query| tx.later(query));
+                    let linked = tx.rows(link).await?;
+                    first(linked).ok_or(StoreError::Taken { what: "identity" })?;
                     tx.later(session::end_all(of.id, None));
                     tx.later(refresh::revoke_all(of.id, at));
                     tx.later(link::forget_unused(of.id));

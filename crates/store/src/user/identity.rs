@@ -6,6 +6,7 @@ use palisade_model::{AuditEvent, Timestamp, digest};
 use crate::db::Tx;
 use crate::feed::Subject;
 use crate::sql::{Query, statements, values};
+use crate::user::way;
 use crate::value::{Row, first, without_nul};
 use crate::{Store, StoreError, User, spent, user};
 
@@ -42,17 +43,6 @@ pub struct Source {
     pub sid: Option<String>,
 }
 
-/// What became of the wish to unlink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unlinked {
-    /// It is gone, and the sessions that it began with it.
-    Done,
-    /// The user has no such identity.
-    Unknown,
-    /// Nobody could sign in to the account any more: it stays.
-    LastWay,
-}
-
 macro_rules! columns {
     () => {
         "i.issuer, i.subject, i.user_id, i.provider, i.email, i.linked_at, i.last_used"
@@ -66,9 +56,6 @@ statements! {
     LINK = "INSERT INTO identities (issuer, subject, user_id, provider, email, linked_at, last_used) \
             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (issuer, subject) DO NOTHING RETURNING 1";
     USED = "UPDATE identities SET last_used = $3 WHERE issuer = $1 AND subject = $2 AND user_id = $4 RETURNING 1";
-    OTHER_WAYS = "SELECT 1 FROM users WHERE id = $1 AND password IS NOT NULL \
-                  UNION ALL SELECT 1 FROM identities WHERE user_id = $1 AND (issuer <> $2 OR subject <> $3) \
-                  UNION ALL SELECT 1 FROM passkeys WHERE user_id = $1";
     UNLINK = "DELETE FROM identities WHERE user_id = $1 AND issuer = $2 AND subject = $3 RETURNING 1";
     BEGAN = "INSERT INTO session_issuers (session_id, issuer, subject, sid) VALUES ($1, $2, $3, $4)";
     END_OF = "DELETE FROM sessions WHERE id IN (SELECT session_id FROM session_issuers WHERE issuer = $1 \
@@ -95,7 +82,7 @@ fn read(row: &mut Row) -> Result<Identity, StoreError> {
     })
 }
 
-fn insert(identity: &Identity) -> Query {
+pub(crate) fn insert(identity: &Identity) -> Query {
     LINK.with(values![
         &identity.issuer,
         &identity.subject,
@@ -201,10 +188,10 @@ impl Store {
     }
 
     /// Takes an account elsewhere from a user, unless it is their last way in. The sessions that it began end, all but
-    /// the named one.
+    /// the named one. Whether they had it.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// [`StoreError::LastWay`] when nobody could sign in to the account any more: it stays.
     pub async fn unlink_identity(
         &self,
         of: UserId,
@@ -212,26 +199,22 @@ impl Store {
         subject: &str,
         except: Option<SessionId>,
         audit: Vec<AuditEvent>,
-    ) -> Result<Unlinked, StoreError> {
-        let ways = OTHER_WAYS.with(values![of, issuer, subject]);
+    ) -> Result<bool, StoreError> {
         let unlink = UNLINK.with(values![of, issuer, subject]);
         let end = END_OF.with(values![issuer, Some(subject), None::<&str>, except]);
         self.db()
             .write(move |tx| {
                 Box::pin(async move {
-                    let [ways] = tx.all([ways]).await?;
-                    if ways.is_empty() {
-                        return Ok(Unlinked::LastWay);
-                    }
                     let [gone] = tx.all([unlink]).await?;
                     if gone.is_empty() {
-                        return Ok(Unlinked::Unknown);
+                        return Ok(false);
                     }
+                    way::keep_one(tx, of).await?;
                     for mut row in tx.rows(end).await? {
                         tx.changed(Subject::Session(row.read()?));
                     }
                     tx.record(audit);
-                    Ok(Unlinked::Done)
+                    Ok(true)
                 })
             })
             .await

@@ -4,6 +4,7 @@ pub(crate) mod foreign;
 pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod sign_up;
+pub(crate) mod way;
 
 use palisade_model::id::UserId;
 use palisade_model::{AuditEvent, TenantId, Timestamp};

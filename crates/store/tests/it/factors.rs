@@ -25,6 +25,7 @@ on! { [memory sqlite postgres]
         let row = vec![event(Action::FactorAdded, "ann")];
         let on = f.store.change_factors(ann.id, add.clone(), codes, Some(renewal), row).await.unwrap().unwrap();
         assert!(on.strong && on.id == asking.id && on.digest == [10; 32]);
+        assert_eq!(on.proven_at, asking.proven_at, "a change proves nothing");
         assert!(f.store.session(&[9; 32]).await.unwrap().is_none(), "the former cookie");
         assert_eq!(f.store.session(&[10; 32]).await.unwrap().unwrap().0, on);
         let factors = f.store.factors(ann.id).await.unwrap();

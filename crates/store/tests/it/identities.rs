@@ -1,7 +1,7 @@
 //! Accounts elsewhere, what they began, and what may happen once.
 
 use palisade_model::{Action, AuditEvent};
-use palisade_store::{Identity, Source, StoreError, Subject, Unlinked};
+use palisade_store::{FactorChange, Identity, Location, Passkey, Source, StoreError, Subject, User};
 
 use crate::fixture::{Fixture, HOUR, created, event, on};
 
@@ -15,6 +15,17 @@ fn identity(f: &Fixture, user: palisade_model::id::UserId, subject: &str) -> Ide
         provider: "company".into(),
         email: Some("ann@example.com".into()),
         linked_at: f.world.now(),
+        last_used: None,
+    }
+}
+
+fn passkey(f: &Fixture, user: palisade_model::id::UserId, seed: u8) -> Passkey {
+    Passkey {
+        id: vec![seed],
+        user,
+        name: "a key".into(),
+        credential: "{}".into(),
+        created_at: f.world.now(),
         last_used: None,
     }
 }
@@ -54,15 +65,92 @@ on! { [memory sqlite postgres]
         ann.password = None;
         f.store.create_user_from(&ann, &identity(&f, ann.id, "one"), vec![created(&ann)]).await.unwrap();
         let unlink = |subject| f.store.unlink_identity(ann.id, ISSUER, subject, None, vec![event(Action::IdentityUnlinked, "x")]);
-        assert_eq!(unlink("one").await.unwrap(), Unlinked::LastWay);
+        assert_eq!(unlink("one").await, Err(StoreError::LastWay));
         f.store.link_identity(&identity(&f, ann.id, "two"), vec![]).await.unwrap();
-        assert_eq!(unlink("none").await.unwrap(), Unlinked::Unknown);
+        assert_eq!(unlink("none").await, Ok(false));
         let session = f.session(ann.id);
         f.store.create_session_from(&session, Some(&source("one", "s")), None, vec![]).await.unwrap();
-        assert_eq!(unlink("one").await.unwrap(), Unlinked::Done);
+        assert_eq!(unlink("one").await, Ok(true));
         assert_eq!(f.store.session(&session.digest).await.unwrap(), None, "what it began ends with it");
-        assert_eq!(unlink("two").await.unwrap(), Unlinked::LastWay);
+        assert_eq!(unlink("two").await, Err(StoreError::LastWay));
+        assert_eq!(f.store.identities_of(ann.id).await.unwrap().len(), 1, "it stays");
         assert_eq!(f.actions().await.iter().filter(|name| *name == Action::IdentityUnlinked.name()).count(), 1);
+    }
+
+    // Between the proof by an account elsewhere and the session, that account may be gone or somebody else's.
+    // proves: ID-6
+    async fn no_session_begins_by_an_account_elsewhere_that_is_not_the_users(f: Fixture) {
+        let (ann, bob) = (f.user("ann").await, f.user("bob").await);
+        f.store.link_identity(&identity(&f, ann.id, "sub-1"), vec![]).await.unwrap();
+        let begin = async |user: &User| {
+            let (session, row) = (f.session(user.id), vec![event(Action::SignedIn, "x")]);
+            let begun = f.store.create_session_from(&session, Some(&source("sub-1", "s")), None, row).await;
+            (begun.map(drop), f.store.session(&session.digest).await.unwrap().is_some())
+        };
+        assert_eq!(begin(&bob).await, (Err(StoreError::Gone), false), "another's");
+        assert_eq!(begin(&ann).await, (Ok(()), true));
+        assert_eq!(f.store.unlink_identity(ann.id, ISSUER, "sub-1", None, vec![]).await, Ok(true));
+        assert_eq!(begin(&ann).await, (Err(StoreError::Gone), false), "unlinked meanwhile");
+        f.store.link_identity(&identity(&f, bob.id, "sub-1"), vec![]).await.unwrap();
+        assert_eq!(begin(&ann).await, (Err(StoreError::Gone), false), "somebody else's by now");
+        assert_eq!(f.actions().await.iter().filter(|name| *name == Action::SignedIn.name()).count(), 1);
+    }
+
+    // Each alone leaves the other; together, on two nodes at once, they must not.
+    // proves: ID-6, ID-17
+    async fn of_two_ways_in_that_are_given_up_at_once_one_stays(f: Fixture) {
+        let nodes = match f.location {
+            Location::Memory => [f.store.clone(), f.store.clone()],
+            _ => [f.reopen().await, f.reopen().await],
+        };
+        for round in 0..20_u8 {
+            let ann = User { password: None, ..f.some_user(&format!("ann-{round}")) };
+            let (one, two) = (format!("one-{round}"), format!("two-{round}"));
+            f.store.create_user_from(&ann, &identity(&f, ann.id, &one), vec![created(&ann)]).await.unwrap();
+            let by_passkey = round % 2 == 0;
+            if by_passkey {
+                let change = FactorChange::AddPasskey(passkey(&f, ann.id, round));
+                f.store.change_factors(ann.id, change, None, None, vec![]).await.unwrap();
+            } else {
+                f.store.link_identity(&identity(&f, ann.id, &two), vec![]).await.unwrap();
+            }
+            let row = || vec![event(Action::IdentityUnlinked, "x")];
+            let first = nodes[0].unlink_identity(ann.id, ISSUER, &one, None, row());
+            let second = async {
+                if by_passkey {
+                    let change = FactorChange::RemovePasskey(vec![round]);
+                    nodes[1].change_factors(ann.id, change, None, None, row()).await.map(|_| true)
+                } else {
+                    nodes[1].unlink_identity(ann.id, ISSUER, &two, None, row()).await
+                }
+            };
+            let (first, second) = tokio::join!(first, second);
+            let refused = [&first, &second].iter().filter(|one| ***one == Err(StoreError::LastWay)).count();
+            assert_eq!(refused, 1, "{first:?}, {second:?}");
+            let ways = f.store.identities_of(ann.id).await.unwrap().len()
+                + f.store.passkeys(ann.id).await.unwrap().len();
+            assert_eq!(ways, 1, "a user with no way in");
+        }
+        assert_eq!(f.actions().await.iter().filter(|name| *name == Action::IdentityUnlinked.name()).count(), 20);
+    }
+
+    // proves: ID-6, ID-17
+    async fn a_passkey_that_is_the_last_way_in_stays_but_not_beside_a_password(f: Fixture) {
+        for (name, password, outcome) in [("bare", None, Err(StoreError::LastWay)), ("ann", Some("hash"), Ok(None))] {
+            let user = User { password: password.map(str::to_owned), ..f.some_user(name) };
+            f.store.create_user(&user, vec![]).await.unwrap();
+            let change = FactorChange::AddPasskey(passkey(&f, user.id, name.len() as u8));
+            f.store.change_factors(user.id, change, None, None, vec![]).await.unwrap();
+            // A session of theirs, which must not end for nothing.
+            let session = palisade_store::Session { strong: true, ..f.session(user.id) };
+            f.store.create_session(&session, None, vec![]).await.unwrap();
+            let remove = FactorChange::RemovePasskey(vec![name.len() as u8]);
+            let removed = f.store.change_factors(user.id, remove, None, None, vec![event(Action::FactorRemoved, name)]).await;
+            assert_eq!(removed, outcome, "{name}");
+            assert_eq!(f.store.passkeys(user.id).await.unwrap().is_empty(), removed.is_ok(), "{name}");
+            assert_eq!(f.store.session(&session.digest).await.unwrap().is_none(), removed.is_ok(), "{name}");
+        }
+        assert_eq!(f.actions().await.iter().filter(|name| *name == Action::FactorRemoved.name()).count(), 1);
     }
 
     // proves: ID-6

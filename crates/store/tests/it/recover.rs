@@ -26,18 +26,21 @@ fn mailed(f: &Fixture, of: &User, purpose: &str, email: &str, seed: u8) -> Link 
     Link { purpose: purpose.into(), email: Some(email.into()), ..f.link(of.id, seed) }
 }
 
-/// Everything that lets somebody in besides the password.
-async fn fasten(f: &Fixture, user: &User, seed: u8) {
-    let identity = Identity {
+fn elsewhere(f: &Fixture, user: &User, subject: &str) -> Identity {
+    Identity {
         issuer: ISSUER.into(),
-        subject: format!("sub-{seed}"),
+        subject: subject.into(),
         user: user.id,
         provider: "company".into(),
         email: None,
         linked_at: f.world.now(),
         last_used: None,
-    };
-    f.store.link_identity(&identity, vec![]).await.unwrap();
+    }
+}
+
+/// Everything that lets somebody in besides the password.
+async fn fasten(f: &Fixture, user: &User, seed: u8) {
+    f.store.link_identity(&elsewhere(f, user, &format!("sub-{seed}")), vec![]).await.unwrap();
     let key = ApiToken {
         id: palisade_model::id::KeyId::generate(f.world.now(), f.world.entropy.as_ref()).unwrap(),
         digest: [seed; 32],
@@ -217,18 +220,27 @@ on! { [memory sqlite postgres]
         f.store.create_link(&f.link(ann.id, 2), vec![]).await.unwrap();
         let row = || vec![event(Action::UserChanged, "x")];
         let other = User { email: Some("other@example.com".into()), ..ann.clone() };
-        assert_eq!(f.store.take_over(&other, f.world.now(), row()).await, Err(StoreError::Gone));
+        let by = |user: &User, subject| elsewhere(&f, user, subject);
+        let (at, gone) = (f.world.now(), Err(StoreError::Gone));
+        assert_eq!(f.store.take_over(&other, &by(&ann, "owner"), at, row()).await, gone);
+        let cay = f.user("cay").await;
+        f.store.link_identity(&by(&cay, "cays"), vec![]).await.unwrap();
+        let taken = f.store.take_over(&ann, &by(&ann, "cays"), at, row()).await;
+        assert_eq!(taken, Err(StoreError::Taken { what: "identity" }));
+        assert!(again(&f, &ann).await.password.is_some(), "left with no way in");
         assert_eq!((left(&f.store, &ann, 1).await, count(&f, Action::UserChanged).await), ([true; 6], 0));
-        f.store.take_over(&ann, f.world.now(), row()).await.unwrap();
-        assert_eq!(left(&f.store, &ann, 1).await, [false; 6]);
+        f.store.take_over(&ann, &by(&ann, "owner"), at, row()).await.unwrap();
+        let ways = f.store.identities_of(ann.id).await.unwrap();
+        assert_eq!(ways, [by(&ann, "owner")], "the owner's, and no other");
+        assert_eq!(left(&f.store, &ann, 1).await, [true, false, false, false, false, false]);
         assert!(f.store.link(&[2; 32]).await.unwrap().is_none());
         let taken = again(&f, &ann).await;
         assert_eq!((taken.password, taken.email_verified_at), (None, Some(f.world.now())));
-        assert_eq!(f.store.take_over(&ann, f.world.now(), row()).await, Err(StoreError::Gone), "proven by now");
+        assert_eq!(f.store.take_over(&ann, &by(&ann, "later"), at, row()).await, gone, "proven by now");
         assert_eq!(count(&f, Action::UserChanged).await, 1);
         let bob = f.user("bob").await;
         f.store.set_enabled(bob.id, false, vec![]).await.unwrap();
-        assert_eq!(f.store.take_over(&bob, f.world.now(), row()).await, Err(StoreError::Gone), "disabled");
+        assert_eq!(f.store.take_over(&bob, &by(&bob, "bobs"), at, row()).await, gone, "disabled");
     }
 
     // proves: ID-4

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_model::id::{KeyId, UserId};
 use palisade_model::{Action, TenantId, digest};
-use palisade_store::{ApiToken, Reach, Renewal, Session, SessionKind, StoreError, TokenKind, User};
+use palisade_store::{ApiToken, Location, Reach, Renewal, Session, SessionKind, StoreError, TokenKind, User};
 
 use crate::fixture::{Fixture, HOUR, event, on, password};
 
@@ -110,7 +110,7 @@ on! { [memory sqlite postgres]
         let tries: Vec<_> = (0..200).map(|_| {
             let session = Session { kind: SessionKind::Breakglass, ..f.session(user.id) };
             let (store, digest) = (f.store.clone(), token.digest);
-            tokio::spawn(async move { store.use_breakglass(&digest, &session, done(Action::BreakglassUsed)).await.unwrap() })
+            tokio::spawn(async move { store.use_breakglass(&digest, &session, None, done(Action::BreakglassUsed)).await.unwrap() })
         }).collect();
         let mut used = 0;
         for one in tries {
@@ -121,6 +121,34 @@ on! { [memory sqlite postgres]
         assert!(!f.counts(&token).await, "it names somebody after its use");
     }
 
+    // proves: ID-8, ID-13, AUD-1
+    async fn a_breakglass_token_is_used_up_with_the_end_of_the_former_session_or_not_at_all(f: Fixture) {
+        if matches!(f.location, Location::Memory) {
+            return;
+        }
+        let (ann, user) = (f.user("ann").await, f.user("breakglass").await);
+        let token = f.kept(user.id, TokenKind::Breakglass).await;
+        let former = f.session(ann.id);
+        f.store.create_session(&former, None, vec![]).await.unwrap();
+        let begin = async || {
+            let session = Session { kind: SessionKind::Breakglass, ..f.session(user.id) };
+            let left = (former.id, ann.id, event(Action::SessionRevoked, "former"));
+            f.store.use_breakglass(&token.digest, &session, Some(left), done(Action::BreakglassUsed)).await
+        };
+        // Whatever it may be that keeps a session from being ended.
+        f.attack("CREATE TABLE held (id BYTEA REFERENCES sessions (id)); INSERT INTO held SELECT id FROM sessions").await.unwrap();
+        begin().await.unwrap_err();
+        assert!(f.counts(&token).await, "used up for nothing");
+        assert!(f.store.sessions_of(user.id).await.unwrap().is_empty());
+        assert_eq!((f.rows("breakglass.used").await, f.rows("session.revoked").await), (0, 0));
+        f.attack("DELETE FROM held").await.unwrap();
+        assert!(begin().await.unwrap());
+        assert!(f.store.session(&former.digest).await.unwrap().is_none());
+        assert_eq!((f.rows("breakglass.used").await, f.rows("session.revoked").await), (1, 1));
+        assert!(!begin().await.unwrap(), "a second time");
+        assert_eq!(f.rows("session.revoked").await, 1);
+    }
+
     // Whoever holds the session must not be able to keep the report from being made.
     // proves: ID-13, INC-2
     async fn a_used_breakglass_token_is_reported_whatever_ended_its_session(f: Fixture) {
@@ -128,7 +156,7 @@ on! { [memory sqlite postgres]
             let user = f.user(&format!("breakglass-{ending}")).await;
             let token = f.kept(user.id, TokenKind::Breakglass).await;
             let session = Session { kind: SessionKind::Breakglass, ..f.session(user.id) };
-            assert!(f.store.use_breakglass(&token.digest, &session, vec![]).await.unwrap());
+            assert!(f.store.use_breakglass(&token.digest, &session, None, vec![]).await.unwrap());
             let now = f.world.now();
             assert!(f.store.breakglass_over(now).await.unwrap().is_empty(), "{ending}: it goes on");
             match ending {

@@ -102,20 +102,6 @@ impl Access {
         Ok(())
     }
 
-    /// Hands an account whose address nobody had confirmed to the proven owner of that address: password, sessions,
-    /// tokens, second factors and accounts elsewhere of whoever made it are gone (ID-6).
-    ///
-    /// # Errors
-    /// [`Denial::CredentialInvalid`] when the account has another or a confirmed address, or is disabled.
-    pub async fn take_over(&self, user: &User, origin: &Origin) -> Result<User, Refusal> {
-        let now = self.now();
-        let row = entry(Action::UserChanged, "user", &user.id, user, origin);
-        let row = row.change("taken_over", false, true);
-        self.store().take_over(user, now, vec![row]).await.map_err(unchanged)?;
-        self.revoke_user(user.id);
-        Ok(User { password: None, password_at: None, email_verified_at: Some(now), ..user.clone() })
-    }
-
     /// Whether a stranger may have registered this account with an address that is not theirs: where registrations
     /// are not confirmed, and nobody has given the account or its address any trust since.
     pub(crate) fn is_anybodys(&self, user: &User) -> bool {

@@ -55,7 +55,7 @@ pub struct TotpOffer {
 /// What a change of factors gave.
 #[derive(Debug)]
 pub struct Changed {
-    /// The session goes on like this.
+    /// The session goes on like this; when its user proved who they are has not moved.
     pub session: NewSession,
     /// New recovery codes, shown this once.
     pub codes: Option<Vec<Secret>>,
@@ -203,7 +203,7 @@ impl Access {
     /// Gives up a passkey, by its credential's id.
     ///
     /// # Errors
-    /// As [`Access::remove_totp`].
+    /// As [`Access::remove_totp`]; [`Denial::LastWayIn`] when nothing else would let them in.
     pub async fn remove_passkey(
         &self,
         principal: &Principal,

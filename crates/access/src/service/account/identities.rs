@@ -2,7 +2,7 @@
 
 use palisade_model::audit::Origin;
 use palisade_model::{Action, Denial, Refusal};
-use palisade_store::{Identity, Unlinked};
+use palisade_store::Identity;
 
 use crate::access::{Access, entry, unchanged, unknowable};
 use crate::letter::Notice;
@@ -44,18 +44,14 @@ impl Access {
         let row = entry(Action::IdentityUnlinked, "identity", &identity.provider, &user, origin);
         let row = row.change("subject", identity.subject.clone(), serde_json::Value::Null);
         let unlinked = self.store().unlink_identity(user.id, issuer, subject, except, vec![row]).await;
-        match unlinked.map_err(unchanged)? {
-            Unlinked::Unknown => Ok(false),
-            Unlinked::LastWay => Err(Refusal::new(Denial::LastWayIn, "nothing else lets them in")),
-            Unlinked::Done => {
-                // Which sessions ended, the store's feed tells; on this node all of the user's are read again.
-                self.revoke_user(user.id);
-                let provider =
-                    self.provider(&identity.provider).map(|provider| provider.settings.label.clone());
-                let provider = provider.unwrap_or(identity.provider);
-                self.notify(&user, Notice::IdentityUnlinked { provider }, origin).await;
-                Ok(true)
-            }
+        if !unlinked.map_err(unchanged)? {
+            return Ok(false);
         }
+        // Which sessions ended, the store's feed tells; on this node all of the user's are read again.
+        self.revoke_user(user.id);
+        let provider = self.provider(&identity.provider).map(|provider| provider.settings.label.clone());
+        let provider = provider.unwrap_or(identity.provider);
+        self.notify(&user, Notice::IdentityUnlinked { provider }, origin).await;
+        Ok(true)
     }
 }

@@ -2,19 +2,19 @@
 
 use palisade_model::audit::Origin;
 use palisade_model::{Action, Denial, Refusal, Secret};
-use palisade_store::{NewPassword, User};
+use palisade_store::{NewPassword, Renewal, Session, User};
 
 use crate::access::{Access, entry, unchanged, unknowable};
 use crate::letter::Notice;
 use crate::lockout::{Subjects, Trial};
 use crate::password::Subject;
-use crate::principal::Principal;
+use crate::principal::{Principal, Via};
 use crate::service::session::{NewSession, Proof};
 use crate::service::sign_in::prove::{Tried, failure};
 
 impl Access {
-    /// Sets a new password for whoever knows the old one. All sessions and tokens of the user end; the one
-    /// that asked goes on under a new id (ID-8).
+    /// Sets a new password for whoever knows the old one. All sessions and tokens of the user end; the session
+    /// that asked goes on under a new cookie (ID-8), and still ends with the provider's session that it began by.
     ///
     /// # Errors
     /// [`Denial::InvalidInput`] with the field `old_password` or `new_password`; [`Denial::LockedOut`] when the old one
@@ -68,7 +68,8 @@ impl Access {
         self.renew_password(user, principal, new, origin).await
     }
 
-    /// Judges and sets a password; the session that asked goes on under a new id.
+    /// Judges and sets a password. A password proves nothing of a second factor: what was proven before, and when, goes
+    /// on in the session that asked; for a token there is a new session.
     async fn renew_password(
         &self,
         user: User,
@@ -78,8 +79,16 @@ impl Access {
     ) -> Result<NewSession, Refusal> {
         self.judge_new(&user, "new_password", new).await?;
         let hash = self.0.passwords.hash(new).await?;
-        let user = self.write_password(user, hash, origin).await?;
-        // A password proves nothing of a second factor: what was proven before, and when, goes on.
+        let (cookie, renewal) = match principal.via() {
+            Via::Session(_) => {
+                self.renewal(principal).map(|(cookie, renewal)| (Some(cookie), Some(renewal)))?
+            }
+            Via::Token(_) | Via::Key(_) => (None, None),
+        };
+        let (user, renewed) = self.write_password(user, hash, renewal, origin).await?;
+        if let (Some(cookie), Some(session)) = (cookie, renewed) {
+            return self.renewed(&user, &session, cookie, origin);
+        }
         let proof =
             Proof { at: principal.proven_at().unwrap_or(user.created_at), strong: principal.strong() };
         self.begin(&user, proof, origin).await
@@ -98,24 +107,27 @@ impl Access {
         self.0.passwords.judge(field, new, &subject, former).await
     }
 
-    /// Sets the password and ends everything that rested on the old one; the user as they are now.
-    pub(crate) async fn write_password(
+    /// Sets the password and ends everything that rested on the old one; the user as they are now, and the session that
+    /// goes on.
+    async fn write_password(
         &self,
         mut user: User,
         hash: String,
+        renewal: Option<Renewal>,
         origin: &Origin,
-    ) -> Result<User, Refusal> {
+    ) -> Result<(User, Option<Session>), Refusal> {
         let now = self.now();
         let new = NewPassword { hash, at: now, keep_history: self.policy().identify.passwords.history };
         let row = entry(Action::PasswordChanged, "user", &user.id, &user, origin);
         let notice = self.notice(&user, Notice::PasswordChanged, origin)?;
-        self.store().set_password(&user, &new, None, notice.as_ref(), vec![row]).await.map_err(unchanged)?;
+        let renewed = self.store().set_password(&user, &new, renewal, notice.as_ref(), vec![row]).await;
+        let renewed = renewed.map_err(unchanged)?;
         self.revoke_user(user.id);
         if notice.is_some() {
             self.0.posted.notify_one();
         }
         user.password = Some(new.hash);
         user.password_at = Some(now);
-        Ok(user)
+        Ok((user, renewed))
     }
 }

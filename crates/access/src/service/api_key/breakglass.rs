@@ -7,16 +7,14 @@
 use std::time::Duration;
 
 use palisade_model::audit::Origin;
-use palisade_model::id::{KeyId, SessionId};
-use palisade_model::{Action, Denial, Refusal, Timestamp, Token};
-use palisade_store::{
-    ApiToken, AuditQuery, AuditRow, Session, SessionKind, StoreError, Subject, TokenKind, User,
-};
+use palisade_model::id::KeyId;
+use palisade_model::{Action, Denial, Refusal};
+use palisade_store::{ApiToken, AuditQuery, AuditRow, SessionKind, StoreError, Subject, TokenKind, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::Principal;
 use crate::service::api_key::{MadeKey, done};
-use crate::service::session::NewSession;
+use crate::service::session::{NewSession, Proof, left};
 use crate::token::opaque::{self, Form};
 
 /// The least and the longest time until a breakglass token is used.
@@ -120,34 +118,20 @@ impl Access {
         let spent = || Refusal::new(Denial::CredentialInvalid, BREAKGLASS_SPENT);
         let found = self.store().live_api_token(&digest).await.map_err(unknowable)?;
         let (kept, user) = found.filter(|(kept, _)| kept.kind == TokenKind::Breakglass).ok_or_else(spent)?;
-        let (now, entropy) = (self.now(), &*self.0.world.entropy);
-        let cookie = Token::generate(entropy).map_err(unrandom)?;
-        let id = SessionId::generate(now, entropy).map_err(unrandom)?;
-        let session = Session {
-            id,
-            digest: cookie.digest(),
-            user: user.id,
-            created_at: now,
-            last_seen: now,
-            expires_at: now.plus(self.policy().identify.breakglass.session),
-            kind: SessionKind::Breakglass,
-            proven_at: Timestamp::from_micros(0),
-            strong: false,
-            address: origin.address.map(|address| address.to_string()),
-            agent: origin.agent.clone(),
-        };
+        let life = self.policy().identify.breakglass.session;
+        let (cookie, session) = self.draft(user.id, SessionKind::Breakglass, Proof::NONE, life, origin)?;
         let row = entry(Action::BreakglassUsed, "api_key", &kept.id, &user, origin)
-            .change("session", (), id.to_string())
+            .change("session", (), session.id.to_string())
             .change("reason", (), kept.reason.as_deref());
-        match self.store().use_breakglass(&digest, &session, vec![row]).await {
+        let left = left(former, origin);
+        let ended = left.as_ref().map(|(id, ..)| Subject::Session(*id));
+        match self.store().use_breakglass(&digest, &session, left, vec![row]).await {
             Ok(true) => {}
             Ok(false) | Err(StoreError::Gone) => return Err(spent()),
             Err(error) => return Err(unchanged(error)),
         }
-        self.leave(former, origin).await?;
-        let principal = Principal::of_session(&user, &session, self.policy());
-        let device = self.welcome(&user, origin)?;
-        Ok(NewSession { cookie, principal, expires_at: session.expires_at, device })
+        self.revoke(ended.as_slice());
+        self.handed(&user, &session, cookie, origin)
     }
 
     /// Closes the breakglass tokens whose session is over, on whichever node comes first, and reports of each once.

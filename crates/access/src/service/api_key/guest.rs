@@ -1,15 +1,13 @@
 //! Visitors with a user token and no password (ID-14).
 
 use palisade_model::audit::Origin;
-use palisade_model::id::SessionId;
-use palisade_model::{Action, ClientAddress, Denial, Refusal, Timestamp, Token};
-use palisade_store::{Session, SessionKind, TokenKind};
+use palisade_model::{Action, ClientAddress, Denial, Refusal};
+use palisade_store::{SessionKind, TokenKind};
 
-use crate::access::{Access, entry, unchanged, unknowable, unrandom};
-use crate::principal::Principal;
+use crate::access::{Access, entry, unchanged, unknowable};
 use crate::scope::Scopes;
 use crate::service::api_key::{MadeKey, NewKey};
-use crate::service::session::NewSession;
+use crate::service::session::{NewSession, Proof};
 use crate::token::opaque;
 
 impl Access {
@@ -57,24 +55,10 @@ impl Access {
             return Err(invalid());
         }
         let user = self.store().user(shown.user()).await.map_err(unknowable)?.ok_or_else(invalid)?;
-        let (now, entropy) = (self.now(), &*self.0.world.entropy);
-        let cookie = Token::generate(entropy).map_err(unrandom)?;
-        let id = SessionId::generate(now, entropy).map_err(unrandom)?;
-        let end = now.plus(self.policy().identify.sessions.absolute);
-        let session = Session {
-            id,
-            digest: cookie.digest(),
-            user: user.id,
-            created_at: now,
-            last_seen: now,
-            expires_at: shown.ends_at().map_or(end, |at| at.min(end)),
-            kind: SessionKind::Guest,
-            proven_at: Timestamp::from_micros(0),
-            strong: false,
-            address: origin.address.map(|address| address.to_string()),
-            agent: origin.agent.clone(),
-        };
-        let row = entry(Action::SignedIn, "session", &id, &user, origin).change("with", (), "token");
+        let life = self.policy().identify.sessions.absolute;
+        let life = shown.ends_at().map_or(life, |at| at.since(self.now()).min(life));
+        let (cookie, session) = self.draft(user.id, SessionKind::Guest, Proof::NONE, life, origin)?;
+        let row = entry(Action::SignedIn, "session", &session.id, &user, origin).change("with", (), "token");
         let digest = opaque::digest(token);
         let most = self.policy().identify.sessions.max_per_user;
         if !self.store().begin_by_token(&digest, &session, most, vec![row]).await.map_err(unchanged)? {
@@ -83,8 +67,6 @@ impl Access {
         if most.is_some() {
             self.revoke_user(user.id);
         }
-        let principal = Principal::of_session(&user, &session, self.policy());
-        let device = self.welcome(&user, origin)?;
-        Ok(NewSession { cookie, principal, expires_at: session.expires_at, device })
+        self.handed(&user, &session, cookie, origin)
     }
 }

@@ -277,9 +277,30 @@ impl Access {
         if factors.any() && !self.is_anybodys(&holder) {
             return Err(taken());
         }
-        let user = self.take_over(&holder, origin).await?;
-        self.attach(provider, claims, &user, origin).await?;
-        Ok(user)
+        self.take_over(provider, claims, holder, origin).await
+    }
+
+    /// Hands an account whose address nobody had confirmed to whoever comes by that account elsewhere: password,
+    /// sessions, tokens, second factors and accounts elsewhere of whoever made it are gone.
+    async fn take_over(
+        &self,
+        provider: &Provider,
+        claims: &Claims,
+        holder: User,
+        origin: &Origin,
+    ) -> Result<User, Refusal> {
+        let now = self.now();
+        let identity = self.identity(provider, claims, &holder);
+        let row = entry(Action::UserChanged, "user", &holder.id, &holder, origin);
+        let rows = vec![row.change("taken_over", false, true), linked(&identity, &holder, origin)];
+        match self.store().take_over(&holder, &identity, now, rows).await {
+            Ok(()) => {}
+            Err(StoreError::Taken { .. }) => return Err(anothers()),
+            Err(error) => return Err(unchanged(error)),
+        }
+        self.revoke_user(holder.id);
+        self.notify(&holder, linked_notice(provider), origin).await;
+        Ok(User { password: None, password_at: None, email_verified_at: Some(now), ..holder })
     }
 
     async fn link(
@@ -304,15 +325,14 @@ impl Access {
         let row = linked(&identity, user, origin);
         match self.store().link_identity(&identity, vec![row]).await {
             Ok(()) => {
-                let notice = Notice::IdentityLinked { provider: provider.settings.label.clone() };
-                self.notify(user, notice, origin).await;
+                self.notify(user, linked_notice(provider), origin).await;
                 Ok(())
             }
             Err(StoreError::Taken { .. }) => {
                 let owner = self.store().user_by_identity(&identity.issuer, &identity.subject).await;
                 match owner.map_err(unknowable)? {
                     Some(owner) if owner.id == user.id => Ok(()),
-                    _ => Err(Refusal::new(Denial::IdentityTaken, "the account elsewhere is another user's")),
+                    _ => Err(anothers()),
                 }
             }
             Err(error) => Err(unchanged(error)),
@@ -338,6 +358,14 @@ fn as_text(secret: &Secret) -> String {
 
 fn refused(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(Denial::ProviderRefused, why)
+}
+
+fn anothers() -> Refusal {
+    Refusal::new(Denial::IdentityTaken, "the account elsewhere is another user's")
+}
+
+fn linked_notice(provider: &Provider) -> Notice {
+    Notice::IdentityLinked { provider: provider.settings.label.clone() }
 }
 
 /// Parts of any length, without one reading as another's.

@@ -255,9 +255,7 @@ impl Access {
         origin: &Origin,
     ) -> Result<NewSession, Refusal> {
         self.revoke(&[Subject::Session(session.id)]);
-        let principal = Principal::of_session(user, session, self.policy());
-        let device = self.welcome(user, origin)?;
-        Ok(NewSession { cookie, principal, expires_at: session.expires_at, device })
+        self.handed(user, session, cookie, origin)
     }
 
     /// Verifies a factor as an attempt that is counted, and uses it up.

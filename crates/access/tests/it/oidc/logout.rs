@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::evil::{Forged, Signed};
 use super::{COMPANY, Place, session};
-use crate::house::origin;
+use crate::house::{BETTER, GOOD, origin, secret};
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -101,4 +101,26 @@ async fn a_logout_token_ends_its_session_once_and_a_false_one_nothing() {
     assert!(!lives(&elsewhere).await && lives(&bob).await);
     // A sign-in that began before the logout of its session comes to nothing.
     assert!(place.come_back(|_| {}).await.is_err());
+}
+
+// proves: ID-6, ID-8
+#[tokio::test]
+async fn another_password_does_not_cut_a_session_loose_from_its_provider() {
+    let place = Place::new("").await;
+    let ada = session(place.come_back(|_| {}).await.unwrap());
+    let (access, house) = (&place.access, &place.house);
+    let first = access.set_first_password(&ada.principal, &secret(GOOD), &origin()).await.unwrap();
+    let second =
+        access.change_password(&first.principal, &secret(GOOD), &secret(BETTER), &origin()).await.unwrap();
+    let lives = async |new: &palisade_access::NewSession| {
+        access.session(new.cookie.expose()).await.unwrap().is_some()
+    };
+    assert!(!lives(&ada).await && !lives(&first).await, "a cookie from before the change");
+    assert!(lives(&second).await);
+    assert_eq!(second.principal.proven_at(), ada.principal.proven_at());
+    assert_eq!(second.expires_at, ada.expires_at, "no change makes a session longer");
+    assert_eq!(house.count("session.signed_in").await, 1, "nobody signed in anew");
+    let logout = good(&place, "after").token(&place.evil.key());
+    assert_eq!(access.provider_logout("company", &logout, &origin()).await.unwrap(), 1);
+    assert!(!lives(&second).await, "signed out at the provider, and still in here");
 }
