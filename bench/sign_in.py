@@ -79,6 +79,17 @@ def add_users(run, binary):
                    check=True, stdout=subprocess.DEVNULL)
 
 
+def warn_of_sessions():
+    """Whether the kernel shares the cores among sessions first, in which case no priority of a thread is heard outside."""
+    try:
+        on = Path("/proc/sys/kernel/sched_autogroup_enabled").read_text().strip() == "1"
+    except OSError:
+        on = False
+    if on:
+        print("sched_autogroup_enabled is 1: reads compete with hashing as sessions, not as threads. "
+              "Set it to 0 for the run, as on a host with control groups or a client elsewhere.", flush=True)
+
+
 def one_pair(run, peer, services, options, seed):
     """Quiet reads, the hash alone, sign-ins, and sign-ins beside reads; in this order, close together."""
     sign_in = SIGN_IN % {"users": USERS, "password": run.PASSWORD, "seed": seed}
@@ -134,6 +145,7 @@ def main():
     os.environ["JWT_SECRET_KEY"] = "bench-only-ffeeddccbbaa99887766554433221100"
     import run
 
+    warn_of_sessions()
     run.STATE.mkdir(parents=True, exist_ok=True)
     peer = run.load_peers()["palisade"]
     if why := peer.missing():

@@ -7,11 +7,14 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, header};
+use axum::extract::FromRequest;
+use axum::http::{HeaderMap, Request, header};
 use bytes::Bytes;
 use palisade_gate::wire::of_error;
 use palisade_model::{Denial, FieldFault, Refusal, Secret};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+
+use super::{Desk, No};
 
 /// The longest body that is read here, in bytes: a name, two passwords and a path fit many times.
 pub const LIMIT: usize = 16 * 1024;
@@ -46,13 +49,28 @@ pub struct Intake {
     faults: Vec<FieldFault>,
 }
 
+/// A handler takes it last, behind what may refuse before a body is read.
+impl FromRequest<Desk> for Intake {
+    type Rejection = No;
+
+    async fn from_request(request: Request<Body>, desk: &Desk) -> Result<Self, No> {
+        let (head, body) = request.into_parts();
+        let mut intake = Self::read(&head.headers, body).await?;
+        if intake.speech == Speech::Form {
+            // The gate has read the token against forged requests.
+            intake.skip(&desk.policy.csrf.field);
+        }
+        Ok(intake)
+    }
+}
+
 impl Intake {
     /// Reads the body.
     ///
     /// # Errors
     /// 415 for another media type, 413 for too long a body, 408 for one that drips, 400 for one that is not well-formed, and 422 for a field
     /// that comes twice.
-    pub async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refusal> {
+    async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refusal> {
         let speech = speech(headers)?;
         let bytes = whole(body, PATIENCE).await?;
         let fields = match speech {
@@ -115,7 +133,7 @@ impl Intake {
         }
     }
 
-    /// Leaves out a field that the gate has already read, as the token against forged requests.
+    /// Leaves out a field that is of no use here.
     pub fn skip(&mut self, name: &str) {
         self.take(name);
     }

@@ -14,16 +14,12 @@ mod reply;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
 use palisade_access::{Access, Permit, Principal};
 use palisade_gate::{Exchange, refused};
 use palisade_model::{Denial, Refusal, World};
 use palisade_policy::Policy;
 use palisade_policy::section::identify::Passwords;
 use palisade_store::SessionKind;
-
-use intake::Intake;
 
 use super::assets;
 use crate::pages::{Frame, Inside, Place};
@@ -49,14 +45,6 @@ impl Desk {
     /// Whether the request came to a path that goes away, where fields have former names too (EDGE-8).
     fn is_former(&self, exchange: &Exchange) -> bool {
         self.policy.routes.rows.get(exchange.route).is_some_and(|row| row.legacy.is_some())
-    }
-
-    /// The fields of a request. That of the token against forged requests is the gate's, so nobody misses it here.
-    async fn read(&self, request: Request<Body>) -> Result<Intake, Refusal> {
-        let (head, body) = request.into_parts();
-        let mut intake = Intake::read(&head.headers, body).await?;
-        intake.skip(&self.policy.csrf.field);
-        Ok(intake)
     }
 
     fn frame<'a>(&'a self, nonce: &'a str) -> Frame<'a> {

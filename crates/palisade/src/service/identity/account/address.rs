@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::Request;
 use palisade_access::Via;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal};
@@ -21,15 +19,10 @@ pub(super) async fn submit(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     let email = intake.required("email", "Enter an e-mail address.");
-    if intake.speech == Speech::Form {
-        intake.skip(&desk.policy.csrf.field);
-    }
     let outcome = match intake.finish() {
         Ok(()) => desk.access.request_email(principal, email.expose(), &exchange.origin()).await,
         Err(refusal) => Err(refusal),
@@ -73,13 +66,12 @@ pub(super) async fn confirm(
     Allowed(permit): Allowed,
     Path(token): Path<String>,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
     if !matches!(principal.via(), Via::Session(_)) {
         return Err(Refusal::new(Denial::Forbidden, "an address is confirmed in a session").into());
     }
-    let mut intake = desk.read(request).await?;
     intake.finish()?;
     desk.access.confirm_email(principal, &token, &exchange.origin()).await?;
     Ok(reply::see_other("/account?done=email"))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response, Uri};
+use axum::http::{Response, Uri};
 use data_encoding::BASE64URL_NOPAD;
 use fast_qr::QRBuilder;
 use fast_qr::convert::Builder as _;
@@ -20,7 +20,7 @@ use super::overview::{notice, readable};
 use crate::pages::{Codes, Factors, Field, PasskeyLine, Place, TotpSetup};
 use crate::service::assets;
 use crate::service::identity::entrance::passkey;
-use crate::service::identity::intake::Speech;
+use crate::service::identity::intake::{Intake, Speech};
 use crate::service::identity::{Answer, Desk, lasting, reply, somebody};
 
 /// Everything that there is.
@@ -32,10 +32,9 @@ pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri
 pub(super) async fn offer_app(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     intake.finish()?;
     let offer = match desk.access.offer_totp(principal).await {
         Ok(offer) => offer,
@@ -54,10 +53,9 @@ pub(super) async fn add_app(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     let ceremony = intake.required("ceremony", "Send the name of the offer.");
     let code = intake.required("code", "Write the code that the app shows.");
     let outcome = match intake.finish() {
@@ -78,10 +76,9 @@ pub(super) async fn remove_app(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     intake.finish()?;
     let outcome = desk.access.remove_totp(principal, &exchange.origin()).await;
     changed(&desk, principal, intake.speech, outcome, "removed").await
@@ -91,9 +88,9 @@ pub(super) async fn remove_app(
 pub(super) async fn challenge(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    desk.read(request).await?.finish()?;
+    intake.finish()?;
     Ok(passkey::challenged(&desk.access.new_passkey_challenge(somebody(&permit)?).await?))
 }
 
@@ -102,10 +99,9 @@ pub(super) async fn add_passkey(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     let name = intake.required("name", "Write a name for the passkey.");
     let ceremony = intake.required("ceremony", "Send the name of the challenge.");
     let credential = intake.required("credential", "Send the passkey, as JSON in a string.");
@@ -124,10 +120,9 @@ pub(super) async fn remove_passkey(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     let which = intake.required("passkey", "Name a passkey.");
     intake.finish()?;
     let outcome = match BASE64URL_NOPAD.decode(which.expose().as_bytes()) {
@@ -142,10 +137,9 @@ pub(super) async fn renew_codes(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     intake.finish()?;
     let outcome = desk.access.renew_recovery_codes(principal, &exchange.origin()).await;
     changed(&desk, principal, intake.speech, outcome, "added").await

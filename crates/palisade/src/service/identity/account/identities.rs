@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::Request;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Denial;
 use serde_json::json;
 
 use crate::service::identity::entrance::provider::{keep, onward};
-use crate::service::identity::intake::Speech;
+use crate::service::identity::intake::{Intake, Speech};
 use crate::service::identity::{Answer, Desk, reply, somebody};
 
 /// To the provider, to link an account there. A form may not lead to another site (form-action), so a page does.
@@ -19,10 +17,9 @@ pub(super) async fn link(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     let name = intake.required("provider", "Name a provider.");
     intake.finish()?;
     let origin = exchange.origin();
@@ -40,10 +37,9 @@ pub(super) async fn unlink(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     let issuer = intake.required("issuer", "Name the issuer.");
     let subject = intake.required("subject", "Name the subject.");
     intake.finish()?;

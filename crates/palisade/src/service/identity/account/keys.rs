@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, Request, Response, Uri, header};
+use axum::http::{HeaderValue, Response, Uri, header};
 use ipnet::IpNet;
 use palisade_access::{KeyWish, MadeKey, Principal, Scopes};
 use palisade_gate::{Allowed, Exchange};
@@ -40,14 +40,9 @@ pub(super) async fn make(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    if intake.speech == Speech::Form {
-        intake.skip(&desk.policy.csrf.field);
-    }
     let name = intake.required("name", "Give it a name.");
     let scopes = intake.required("scopes", "Say what it may be used for.");
     let (expires, networks) = (intake.optional("expires"), intake.optional("networks"));
@@ -80,9 +75,8 @@ pub(super) async fn end_from_page(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let mut intake = desk.read(request).await?;
     let key = intake.required("key", "Name a key.");
     intake.finish()?;
     end_own(&desk, somebody(&permit)?, key.expose(), &exchange).await?;
@@ -113,11 +107,9 @@ pub(super) async fn rotate(
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
     Path(id): Path<String>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     let overlap = intake.optional("overlap");
     intake.finish()?;
     let usual = desk.policy.identify.api_keys.overlap;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response, Uri};
+use axum::http::{Response, Uri};
 use palisade_access::{Principal, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::id::SessionId;
@@ -65,19 +65,16 @@ pub(super) async fn change_password(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
     if !matches!(principal.via(), Via::Session(_)) {
         return Err(Refusal::new(Denial::Forbidden, "a password is changed in a session").into());
     }
     let first = !desk.access.has_password(principal).await?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     let current = (!first).then(|| intake.required("old_password", "Enter your current password."));
     let password = intake.required("new_password", "Enter a new password.");
     if intake.speech == Speech::Form {
-        intake.skip(&desk.policy.csrf.field);
         // For password managers, which want to see whose password it is.
         intake.skip("username");
     }
@@ -106,10 +103,9 @@ pub(super) async fn end_sessions(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     let which = intake.required("session", "Name a session, or 'others'.");
     intake.finish()?;
     let done = if which.expose() == "others" {

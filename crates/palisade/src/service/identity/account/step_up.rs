@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response, Uri};
+use axum::http::{Response, Uri};
 use palisade_access::{Method, Principal, Shown};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Refusal, Secret};
@@ -14,7 +14,7 @@ use crate::pages::{Field, Second};
 use crate::service::assets;
 use crate::service::identity::entrance::passkey;
 use crate::service::identity::entrance::second::{code_field, correctable};
-use crate::service::identity::intake::Speech;
+use crate::service::identity::intake::{Intake, Speech};
 use crate::service::identity::{Answer, Desk, lasting, next, reply, somebody};
 
 /// Where to go afterwards when nobody says.
@@ -31,9 +31,8 @@ pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri
 pub(super) async fn challenge(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let mut intake = desk.read(request).await?;
     intake.finish()?;
     Ok(passkey::challenged(&desk.access.confirm_challenge(somebody(&permit)?).await?))
 }
@@ -43,10 +42,9 @@ pub(super) async fn submit(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
-    let mut intake = desk.read(request).await?;
     // For password managers, which want to see whose password it is.
     intake.skip("username");
     let wish = if intake.speech == Speech::Form { intake.optional("next") } else { None };

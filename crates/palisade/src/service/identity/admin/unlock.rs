@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::Request;
 use palisade_access::Locked;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Refusal;
@@ -20,11 +18,9 @@ pub(super) async fn submit(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
     let administrator = somebody(&permit)?;
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     let (user, address, all) = (intake.optional("user"), intake.optional("address"), intake.flag("all"));
     intake.finish()?;
     let whose = match (user, address, all) {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response};
+use axum::http::Response;
 use palisade_gate::{Allowed, BrokeGlass, Exchange};
 use palisade_model::{Denial, Refusal};
 
 use crate::pages::{Breakglass, Field};
+use crate::service::identity::intake::Intake;
 use crate::service::identity::{Answer, Desk, reply};
 
 /// The form.
@@ -22,9 +23,8 @@ pub(super) async fn submit(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let mut intake = desk.read(request).await?;
     let token = intake.required("token", "Enter the token.");
     let outcome = match intake.finish() {
         Ok(()) => {

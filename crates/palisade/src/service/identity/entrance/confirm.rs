@@ -7,11 +7,12 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{Request, Response};
+use axum::http::Response;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal};
 
 use crate::pages::{Confirm, Field};
+use crate::service::identity::intake::Intake;
 use crate::service::identity::{Answer, Desk, reply};
 
 /// The form, for a link that is still good.
@@ -30,9 +31,8 @@ pub(super) async fn submit(
     Allowed(permit): Allowed,
     Path(token): Path<String>,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let mut intake = desk.read(request).await?;
     let name = intake.required("name", "Choose a name.");
     let password = intake.required("password", "Enter the password that you registered with.");
     let outcome = match intake.finish() {

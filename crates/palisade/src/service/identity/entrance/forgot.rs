@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response};
+use axum::http::Response;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Refusal;
 use serde_json::json;
@@ -26,17 +26,12 @@ pub(super) async fn submit(
     State(desk): State<Desk>,
     Allowed(_permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     if desk.is_former(&exchange) {
         intake.rename(&["email", "username"], "login");
     }
     let login = intake.required("login", "Enter your name or e-mail.");
-    if intake.speech == Speech::Form {
-        intake.skip(&desk.policy.csrf.field);
-    }
     let outcome = match intake.finish() {
         Ok(()) => desk.access.request_reset(login.expose(), &exchange.origin()).await,
         Err(refusal) => Err(refusal),

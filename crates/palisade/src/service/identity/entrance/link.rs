@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{Request, Response};
+use axum::http::Response;
 use palisade_access::OpenLink;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal};
@@ -34,9 +34,8 @@ pub(super) async fn submit(
     Allowed(permit): Allowed,
     Path(token): Path<String>,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let mut intake = desk.read(request).await?;
     let password = intake.required("password", "Enter a new password.");
     let outcome = match intake.finish() {
         Ok(()) => desk.access.redeem_link(&token, &password, &exchange.origin(), permit.principal()).await,
@@ -57,10 +56,8 @@ pub(super) async fn reset(
     State(desk): State<Desk>,
     Allowed(_permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     if intake.speech != Speech::Json {
         return Err(Denial::MediaType.into());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response};
+use axum::http::Response;
 use palisade_access::{Challenge, Shown};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Secret;
@@ -19,9 +19,8 @@ use crate::service::identity::{Answer, Desk, next, reply};
 pub(super) async fn challenge(
     State(desk): State<Desk>,
     Allowed(_permit): Allowed,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let mut intake = desk.read(request).await?;
     intake.finish()?;
     Ok(challenged(&desk.access.passkey_challenge().await?))
 }
@@ -31,9 +30,8 @@ pub(super) async fn submit(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let mut intake = desk.read(request).await?;
     let ceremony = intake.required("ceremony", "Send the name of the challenge.");
     let credential = intake.required("credential", "Send the passkey's answer, as JSON in a string.");
     let wish = if intake.speech == Speech::Form { intake.optional("next") } else { None };

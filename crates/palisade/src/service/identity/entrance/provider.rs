@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Response, Uri, header};
 use palisade_access::{Arrival, Arrived, Via};
 use palisade_gate::{Allowed, Exchange, SignedIn};
 use palisade_model::{Denial, Refusal};
@@ -83,10 +83,8 @@ pub(super) async fn logout(
     Allowed(_permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
     Path(name): Path<String>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     let token = intake.optional("logout_token");
     let token = token.ok_or_else(|| Refusal::new(Denial::ProviderRefused, "logout token: there is none"))?;
     desk.access.provider_logout(&name, token.expose(), &exchange.origin()).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, Response, Uri, header};
+use axum::http::{HeaderMap, Response, Uri, header};
 use palisade_access::{Completed, Method};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal, Secret};
@@ -35,14 +35,12 @@ pub(super) async fn page(
 pub(super) async fn challenge(
     State(desk): State<Desk>,
     Allowed(_permit): Allowed,
-    request: Request<Body>,
+    headers: HeaderMap,
+    mut intake: Intake,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
     let given = intake.optional("ticket");
     intake.finish()?;
-    let ticket = ticket(&desk, &head.headers, given)?;
+    let ticket = ticket(&desk, &headers, given)?;
     Ok(passkey::challenged(&desk.access.second_challenge(ticket.expose()).await?))
 }
 
@@ -51,17 +49,15 @@ pub(super) async fn submit(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    headers: HeaderMap,
+    mut intake: Intake,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
-    intake.skip(&desk.policy.csrf.field);
     let given = intake.optional("ticket");
     let wish = if intake.speech == Speech::Form { intake.optional("next") } else { None };
     let shown = passkey::shown(&mut intake);
     let checked = intake.finish();
     let wish = wish.as_ref().map(Secret::expose);
-    let ticket = ticket(&desk, &head.headers, given)?;
+    let ticket = ticket(&desk, &headers, given)?;
     let outcome = match checked {
         Ok(()) => {
             let origin = exchange.origin();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response, Uri};
+use axum::http::{Response, Uri};
 use palisade_access::{Entered, Issued, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Refusal;
@@ -47,10 +47,8 @@ pub(super) async fn submit(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     if desk.is_former(&exchange) {
         intake.rename(&["username", "email"], "login");
     }
@@ -59,7 +57,6 @@ pub(super) async fn submit(
     let checked;
     let (wish, session) = match intake.speech {
         Speech::Form => {
-            intake.skip(&desk.policy.csrf.field);
             let wish = intake.optional("next");
             checked = intake.finish();
             (wish, true)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response, Uri};
+use axum::http::{Response, Uri};
 use palisade_access::{SignUp, SignedUp, Via};
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal, Secret};
@@ -47,10 +47,8 @@ pub(super) async fn submit(
     State(desk): State<Desk>,
     Allowed(permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     if desk.is_former(&exchange) {
         intake.rename(&["username"], "name");
     }
@@ -58,10 +56,7 @@ pub(super) async fn submit(
     let email = intake.optional("email");
     let password = intake.required("password", "Choose a password.");
     let wish = match intake.speech {
-        Speech::Form => {
-            intake.skip(&desk.policy.csrf.field);
-            intake.optional("next")
-        }
+        Speech::Form => intake.optional("next"),
         Speech::Json => None,
     };
     let wish = wish.as_ref().map(|path| path.expose());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response};
+use axum::http::Response;
 use palisade_access::Tokens;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Denial;
@@ -19,10 +19,8 @@ pub(super) async fn refresh(
     State(desk): State<Desk>,
     Allowed(_permit): Allowed,
     Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
+    mut intake: Intake,
 ) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut intake = Intake::read(&head.headers, body).await?;
     if intake.speech != Speech::Json {
         return Err(Denial::MediaType.into());
     }
