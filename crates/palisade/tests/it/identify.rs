@@ -17,6 +17,7 @@ mod post;
 mod replay;
 mod required;
 mod rotate;
+mod second;
 
 use http::Method;
 

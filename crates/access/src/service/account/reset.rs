@@ -48,6 +48,7 @@ impl Access {
         };
         self.store().mail_link(&link, &letter, &allowance, vec![row]).await.map_err(unchanged)?;
         self.0.posted.notify_one();
+        self.haze().await;
         Ok(())
     }
 }

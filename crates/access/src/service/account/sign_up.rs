@@ -111,6 +111,7 @@ impl Access {
             .await
             .map_err(unchanged)?;
         self.0.posted.notify_one();
+        self.haze().await;
         Ok(())
     }
 

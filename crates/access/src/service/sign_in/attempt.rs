@@ -17,8 +17,9 @@ const SOON: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(25);
 const PATIENCE: usize = 80;
 
-/// A failure is answered after a random wait of up to so long: the hash takes the same time for everybody, and what is
-/// left of differences in the store's work drowns in it before a guesser is locked out (ID-1).
+/// A failure, and what is answered alike for everybody, is answered after a random wait of up to so long: the hash takes
+/// the same time for everybody, and what is left of differences in the store's work drowns in it before a guesser is
+/// locked out (ID-1).
 const HAZE: Duration = Duration::from_millis(8);
 
 /// An attempt that has its place. Dropped without a word about its end, it counts as failed a minute later.
@@ -33,7 +34,7 @@ pub(crate) struct Attempt {
 
 impl Access {
     /// Lets a moment pass that nobody can foresee.
-    async fn haze(&self) {
+    pub(crate) async fn haze(&self) {
         let mut draw = [u8::MAX];
         // Without randomness the longest wait serves as well.
         let _ = self.0.world.entropy.fill(&mut draw);
