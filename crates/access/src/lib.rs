@@ -50,6 +50,7 @@ pub use service::reseal::Resealed;
 pub use service::session::NewSession;
 pub use service::sign_in::enter::{Entered, HalfIn, Method};
 pub use service::sign_in::provider::{Arrival, Arrived, Departure};
-pub use service::sign_in::second::{Challenge, Completed, Shown};
+pub use service::sign_in::second::Completed;
+pub use service::sign_in::show::{Challenge, Shown};
 pub use service::sign_in::tokens::{Issued, TOKEN_REUSED, Tokens};
 pub use token::keyring::Purpose;

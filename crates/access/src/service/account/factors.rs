@@ -13,7 +13,7 @@ use crate::factor::{codes, passkeys, totp};
 use crate::letter::Notice;
 use crate::principal::Principal;
 use crate::service::session::NewSession;
-use crate::service::sign_in::second::{Challenge, PATIENCE};
+use crate::service::sign_in::show::{Challenge, PATIENCE};
 
 /// The kind of ceremony in which an authenticator application is set up.
 const NEW_TOTP: &str = "totp-new";
