@@ -14,6 +14,7 @@ mod oversee;
 mod pages;
 mod passkeys;
 mod post;
+mod rekey;
 mod replay;
 mod required;
 mod rotate;

@@ -7,8 +7,8 @@ use super::postgres::Server as Postgres;
 use super::server::Server;
 use super::{Answer, Client, PASSWORD, Upstream, public};
 
-/// A root secret that several nodes share.
-const SECRET_KEY: (&str, &str) = ("SECRET_KEY", "a-root-secret-for-tests-of-32-bytes-and-more");
+/// The root secret, which several nodes share.
+pub const ROOT: &str = "a-root-secret-for-tests-of-32-bytes-and-more";
 
 /// A running site.
 pub struct Place {
@@ -49,7 +49,7 @@ impl Place {
         let policy = format!("[shield.limits]\nlogin = \"1000/minute\"\n{rest}\n{route}");
         let url = database.as_ref().map(|database| database.url("postgres"));
         let url = url.as_deref().map(|url| ("DATABASE_URL", url));
-        let environment: Vec<_> = [SECRET_KEY].into_iter().chain(url).collect();
+        let environment: Vec<_> = [("SECRET_KEY", ROOT)].into_iter().chain(url).collect();
         Self { server: Server::start_with(&environment, &policy), app, database }
     }
 

@@ -192,6 +192,15 @@ impl Server {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Writes another line in the place of this one of its policy, from the next start on.
+    pub fn amend(&self, line: &str, becomes: &str) {
+        let path = self.folder.path().join("palisade.toml");
+        let policy = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(policy.lines().filter(|one| *one == line).count(), 1, "{line} in {policy}");
+        let lines = policy.lines().map(|one| if one == line { becomes } else { one });
+        std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    }
+
     /// Starts it, and waits until it answers.
     fn rise(&mut self) {
         self.child = Some(self.spawn(Stdio::null()));
