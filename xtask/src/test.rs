@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::{cargo, command, must};
 use crate::{law, setup};
 
-/// Formatting, lints, licences and sources, the law, and every test, in this order.
+/// Formatting, lints, links within the documentation, licences and sources, the law, and every test, in this order.
 ///
 /// `--quick` leaves out the installing and the dependency checks: for the hand, never for CI.
 pub fn all(arguments: &[String]) -> Result<()> {
@@ -17,6 +17,9 @@ pub fn all(arguments: &[String]) -> Result<()> {
     let tools = if quick { None } else { Some(setup::install()?) };
     must(cargo().args(["fmt", "--all", "--check"]))?;
     must(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    let mut doc = cargo();
+    doc.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items", "--locked"]);
+    must(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     if let Some(tools) = &tools {
         // cargo-deny looks at all platforms' crates, and a build fetches only those of this one.
         must(cargo().args(["fetch", "--locked", "--quiet"]))?;

@@ -18,7 +18,7 @@ impl Access {
     /// A challenge for whoever wants to sign in by a passkey alone.
     ///
     /// # Errors
-    /// [`Denial::RouteUnknown`] where there are no passkeys; the store's failures.
+    /// `RouteUnknown` where there are no passkeys; the store's failures.
     pub async fn passkey_challenge(&self) -> Result<Challenge, Refusal> {
         let begun = self.0.passkeys.ask_anybody()?;
         self.begin_ceremony(ANY_PASSKEY, None, begun).await
@@ -27,7 +27,7 @@ impl Access {
     /// Signs in by a passkey alone: it knows its holder, and so is both factors.
     ///
     /// # Errors
-    /// [`Denial::SignInFailed`], whatever was wrong; the store's failures.
+    /// `SignInFailed`, whatever was wrong; the store's failures.
     pub async fn sign_in_by_passkey(
         &self,
         ceremony: &Secret,
