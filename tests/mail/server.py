@@ -1,4 +1,5 @@
-"""A real mail server for the tests: aiosmtpd, which keeps what it gets as files and can be told to misbehave."""
+"""A real mail server for the tests: aiosmtpd, which keeps what it gets as files, with sender and recipients
+beside them, and can be told to misbehave."""
 
 import argparse
 import asyncio
@@ -35,6 +36,8 @@ class Handler:
         name = f"{next(numbers):03}-{guarded}-{'known' if session.authenticated else 'unknown'}.eml"
         draft = given.folder / ("." + name)
         draft.write_bytes(envelope.content)
+        recipients = "\n".join([envelope.mail_from, *envelope.rcpt_tos]) + "\n"
+        (given.folder / f".{name}.envelope").write_text(recipients)
         draft.rename(given.folder / name)
         return "250 OK"
 

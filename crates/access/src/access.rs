@@ -16,7 +16,7 @@ use crate::keys::{Roots, Sealer};
 use crate::live::Live;
 use crate::lockout::Lockouts;
 use crate::oidc::Providers;
-use crate::password::Passwords;
+use crate::password::{HashingLoad, Passwords};
 use crate::session::Sessions;
 use crate::token::keyring::Keyring;
 use crate::token::opaque_cache::OpaqueTokens;
@@ -77,6 +77,12 @@ impl Access {
     /// An id for a new user.
     pub(crate) fn new_user_id(&self) -> Result<UserId, NoEntropy> {
         UserId::generate(self.now(), &*self.0.world.entropy)
+    }
+
+    /// How much the pool that hashes passwords did and does.
+    #[must_use]
+    pub fn hashing_load(&self) -> HashingLoad {
+        self.0.passwords.load()
     }
 
     /// Forgets what is cached of these, on this node and at once.

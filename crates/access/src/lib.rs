@@ -30,7 +30,7 @@ pub use access::Access;
 pub use error::AccessError;
 pub use letter::{Letter, Matter, Notice};
 pub use oidc::{Answering, Offline, Outgoing, OutgoingError};
-pub use password::Subject;
+pub use password::{HashingLoad, Subject};
 pub use principal::{Principal, Via};
 pub use scope::Scopes;
 pub use service::account::factors::{Changed, Held, TotpOffer};

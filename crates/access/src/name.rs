@@ -99,6 +99,11 @@ pub(crate) fn parse_email(text: &str) -> Option<String> {
         return None;
     }
     let (local, domain) = composed.rsplit_once('@')?;
+    // Some servers read an encoded word (RFC 2047) in it, or a way over another host (RFC 1123 section 5.2.16): the
+    // letter would go to a mailbox that is not of this domain.
+    if local.contains("=?") || local.contains(['%', '!']) {
+        return None;
+    }
     // Nothing invisible; of a domain, what IDNA leaves of it is kept.
     if domain.contains('%') || !local.chars().all(|c| c.is_ascii() || c.is_alphanumeric()) {
         return None;
@@ -189,6 +194,10 @@ mod tests {
             "ida\u{202e}@example.com",
             "ida@ex%61mple.com",
             "ida@example.com/evil",
+            "=?utf-8?q?ida?=@example.com",
+            "=?utf-8?q?mallory=40evil.example=3e=00?=@example.com",
+            "mallory%evil.example@example.com",
+            "evil.example!mallory@example.com",
         ] {
             assert_eq!(parse_email(bad), None, "{bad}");
         }

@@ -103,6 +103,8 @@ pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> an
 
     let upstreams = Arc::new(Upstreams::new(Arc::clone(&policy), access.clone()));
     upstreams.show(&metrics);
+    let hashing = metrics::Hashing(access.clone());
+    metrics.register(|registry| registry.register_collector(Box::new(hashing)));
     let health =
         Health::new(store.clone(), trail.clone(), metrics.clone(), world.clone(), Arc::clone(&signs), mail);
     let services =

@@ -42,6 +42,9 @@ pub enum StoreError {
     /// A value that cannot be stored.
     #[error("the value cannot be stored: {0}")]
     Refused(&'static str),
+    /// Another program's table cannot be read.
+    #[error("the table cannot be taken over: {0}")]
+    Foreign(String),
     /// The location of the store cannot be used.
     #[error("the location of the store cannot be used: {0}")]
     Location(&'static str),

@@ -5,6 +5,7 @@
 //! provider and in the transaction in which it began. Requests go out through [`Outgoing`], which the caller brings.
 
 mod claims;
+mod keys;
 mod logout;
 mod outgoing;
 mod provider;

@@ -11,6 +11,7 @@ use palisade_model::{Denial, Refusal, Timestamp, World};
 use palisade_policy::section::identify::Provider as Settings;
 use parking_lot::RwLock;
 
+use super::keys::sound;
 use super::outgoing::{Answering, Outgoing, OutgoingError};
 use super::types::{Metadata, Relying};
 
@@ -131,7 +132,8 @@ impl Provider {
             let metadata =
                 Box::pin(Metadata::discover_async(issuer, &sender)).await.map_err(|error| said(&error))?;
             self.judge(&metadata)?;
-            Ok(Arc::new(metadata))
+            let keys = sound(metadata.jwks());
+            Ok(Arc::new(metadata.set_jwks(keys)))
         };
         let found: Result<Arc<Metadata>, String> = found.await;
         let mut known = self.known.write();
@@ -179,7 +181,7 @@ impl Provider {
                 |error| tracing::warn!(provider = %self.settings.name, why = %said(&error), "no new keys"),
             )
             .ok()?;
-        let newer = Arc::new(Metadata::clone(&metadata).set_jwks(keys));
+        let newer = Arc::new(Metadata::clone(&metadata).set_jwks(sound(&keys)));
         self.known.write().metadata = Some((Arc::clone(&newer), at));
         Some(newer)
     }

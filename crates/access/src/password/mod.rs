@@ -26,6 +26,7 @@ use scheme::{Scheme, Workspace};
 use stored::Stored;
 
 pub(crate) use decoys::Census;
+pub use pool::HashingLoad;
 pub use rules::Subject;
 
 /// What verifying gave.
@@ -168,6 +169,11 @@ impl Passwords {
     /// Whether a hash that was made elsewhere can be verified here.
     pub(crate) fn can_read(&self, hash: &str) -> bool {
         form::parse(hash, self.own).is_some()
+    }
+
+    /// How much the pool did and does.
+    pub(crate) fn load(&self) -> HashingLoad {
+        self.pool.load()
     }
 
     /// Counts these hashes in.

@@ -29,6 +29,15 @@ const LATE: Duration = Duration::from_millis(300);
 /// Says whether it was still wanted, and so done.
 type Work = Box<dyn FnOnce(&mut Workspace) -> bool + Send>;
 
+/// How much the pool for passwords did and does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashingLoad {
+    /// Jobs that it has taken since the start: each verifies, makes or judges one password.
+    pub taken: u64,
+    /// Jobs that are worked on or wait.
+    pub inside: usize,
+}
+
 /// The pool. Its threads end when it is dropped.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
@@ -43,6 +52,8 @@ struct Shared {
     late: Condvar,
     /// Waiting and working.
     inside: AtomicUsize,
+    /// Jobs that got a place so far.
+    taken: AtomicU64,
     /// How long a job takes, in microseconds: a moving average.
     pace: AtomicU64,
 }
@@ -92,6 +103,7 @@ impl Pool {
             wake: Condvar::new(),
             late: Condvar::new(),
             inside: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
             pace: AtomicU64::new(0),
         });
         let pool = Self { shared, workers, room: workers.saturating_add(queue) };
@@ -137,10 +149,21 @@ impl Pool {
             (inside < self.room).then(|| inside.saturating_add(1))
         });
         match entered {
-            Ok(_) => Ok(Place(self.shared.clone())),
+            Ok(_) => {
+                self.shared.taken.fetch_add(1, Ordering::Relaxed);
+                Ok(Place(self.shared.clone()))
+            }
             Err(_) => {
                 Err(Refusal::new(Denial::HashingBusy, "hashing queue is full").retry_after(self.wait()))
             }
+        }
+    }
+
+    /// How much it did and does.
+    pub(crate) fn load(&self) -> HashingLoad {
+        HashingLoad {
+            taken: self.shared.taken.load(Ordering::Relaxed),
+            inside: self.shared.inside.load(Ordering::SeqCst),
         }
     }
 

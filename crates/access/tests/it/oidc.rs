@@ -364,3 +364,53 @@ async fn the_owner_hears_of_a_provider_sign_in_on_a_device_that_is_not_known() {
     sign_in(Some(&secret(&"A".repeat(4000)))).await;
     assert_eq!(told().await, 2, "what is made up counts for nothing");
 }
+
+/// People choose what a provider calls them: nobody gets another's name by it, nor one that only looks like it.
+// proves: ID-1, ID-6
+#[tokio::test]
+async fn a_name_that_a_provider_tells_is_plain_and_nobody_elses() {
+    let place = Place::new("").await;
+    place.house.user("admin", &["admin"]).await;
+    place.house.user("caf\u{e9}", &["user"]).await;
+    let long = "a".repeat(4000);
+    let told = [
+        "admin",
+        "ADMIN",
+        " admin ",
+        "\u{ff41}dmin",
+        "\u{1d41a}dmin",
+        "\u{430}dmin",
+        "adm\u{456}n",
+        "adm\u{200b}in",
+        "admin\u{202e}",
+        "\u{202e}nimda",
+        "ad\u{ad}min",
+        "admin\0",
+        "admin\r\nBcc: mallory@example.com",
+        "Cafe\u{301}",
+        "CAF\u{c9}",
+        "<script>alert(1)</script>",
+        "../../etc/passwd",
+        "\u{5d0}dmin",
+        "---",
+        "",
+        &long,
+    ];
+    let mut names = vec!["admin".to_owned(), "caf\u{e9}".to_owned()];
+    for (n, told) in told.iter().enumerate() {
+        let come = place.come_back(|f| {
+            f.claims["sub"] = format!("s{n}").into();
+            f.claims["email_verified"] = false.into();
+            f.claims["preferred_username"] = (*told).into();
+        });
+        let new = session(come.await.unwrap_or_else(|refusal| panic!("{told:.40?}: {refusal:?}")));
+        let name = new.principal.name().to_owned();
+        let plain = |c: char| c.is_alphanumeric() || ".-_+".contains(c);
+        assert!(name.chars().all(plain) && name.chars().count() <= 64, "{told:.40?}: {name}");
+        assert!(name.is_ascii() || told.to_lowercase().starts_with("caf"), "{told:.40?}: {name}");
+        assert!(!names.contains(&name.to_lowercase()), "{told:.40?}: {name}");
+        let user = place.house.store.user(new.principal.user()).await.unwrap().unwrap();
+        assert_eq!(user.roles, ["user"], "{told:.40?}");
+        names.push(name.to_lowercase());
+    }
+}

@@ -144,6 +144,7 @@ pub(super) fn store_failure(error: StoreError) -> Failure {
         StoreError::Newer { .. } => {
             Failure::usage(&error).remedy("use the version of palisade that wrote it, or a newer one")
         }
+        StoreError::Foreign(_) => Failure::usage(error),
         other => Failure::unknown(other),
     }
 }

@@ -1,5 +1,6 @@
 //! The command line, as real processes.
 
+mod hostile;
 mod import;
 pub mod keys;
 mod live;

@@ -3,6 +3,9 @@
 mod attempts;
 mod clocks;
 mod fixation;
+mod hashes;
+mod hostile;
+mod injection;
 mod json;
 mod lockout;
 mod looks;
@@ -19,6 +22,7 @@ mod replay;
 mod required;
 mod rotate;
 mod second;
+mod unicode;
 
 use http::Method;
 

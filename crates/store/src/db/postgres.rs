@@ -303,7 +303,11 @@ fn pool(url: &Secret) -> Result<Pool, StoreError> {
 pub(crate) async fn foreign_rows(url: &Secret, text: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
     let client = pool(url)?.get().await.map_err(no_connection)?;
     // The other program's tables stand in its own schema.
-    client.batch_execute("RESET search_path; SET default_transaction_read_only = on").await?;
+    client
+        .batch_execute(
+            "RESET search_path; SET default_transaction_read_only = on; SET statement_timeout = '10min'",
+        )
+        .await?;
     let rows = client.query(text, &[]).await?;
     let read = |row: &tokio_postgres::Row| (0..row.len()).map(|at| row.try_get(at)).collect();
     rows.iter().map(read).collect::<Result<_, _>>().map_err(StoreError::from)

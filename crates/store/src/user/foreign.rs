@@ -8,6 +8,7 @@ use std::path::Path;
 
 use palisade_model::Secret;
 use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::StoreError;
@@ -15,6 +16,9 @@ use crate::db::postgres;
 
 /// The longest name that PostgreSQL has, in bytes.
 const LONGEST: usize = 63;
+
+/// So many characters of a cell are read; no name, address or hash is longer.
+const CELL: usize = 4096;
 
 /// Where another program's database is.
 #[derive(Clone, Debug)]
@@ -56,7 +60,14 @@ impl TableName {
 }
 
 impl Foreign {
-    /// All rows of these columns as text, in the table's own order.
+    /// Whether the cell was longer than what was read of it.
+    #[must_use]
+    pub fn is_cut(cell: &str) -> bool {
+        cell.chars().count() > CELL
+    }
+
+    /// All rows of these columns as text, in the table's own order. Of a cell of more than 4,096 characters one more is
+    /// read, which [`Foreign::is_cut`] sees.
     ///
     /// # Errors
     /// When the database or the table cannot be read.
@@ -65,14 +76,18 @@ impl Foreign {
         table: &TableName,
         columns: &[Identifier],
     ) -> Result<Vec<Vec<Option<String>>>, StoreError> {
-        let columns_text: Vec<String> =
-            columns.iter().map(|column| format!("CAST({} AS TEXT)", column.quoted())).collect();
-        let table: Vec<String> = table.0.iter().map(Identifier::quoted).collect();
-        let text = format!("SELECT {} FROM {}", columns_text.join(", "), table.join("."));
+        let cast = |column: &Identifier| match self {
+            // Its substr() would stop at a NUL, and make another name of it.
+            Self::Sqlite(_) => format!("CAST({} AS TEXT)", column.quoted()),
+            Self::Postgres(_) => format!("substr(CAST({} AS TEXT), 1, {})", column.quoted(), CELL + 1),
+        };
+        let columns: Vec<String> = columns.iter().map(cast).collect();
+        let names: Vec<String> = table.0.iter().map(Identifier::quoted).collect();
+        let text = format!("SELECT {} FROM {}", columns.join(", "), names.join("."));
         match self {
             Self::Sqlite(path) => {
-                let path = path.clone();
-                tokio::task::spawn_blocking(move || from_sqlite(&path, &text))
+                let (path, table) = (path.clone(), table.clone());
+                tokio::task::spawn_blocking(move || from_sqlite(&path, &table, &text))
                     .await
                     .map_err(|_| StoreError::Unavailable("a read was stopped".into()))?
             }
@@ -81,17 +96,57 @@ impl Foreign {
     }
 }
 
-fn from_sqlite(path: &Path, text: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
+fn from_sqlite(path: &Path, table: &TableName, text: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     // What stands in double quotes and is no column must be an error, not a text.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    plain_table(&connection, table)?;
     let mut statement = connection.prepare(text)?;
     let width = statement.column_count();
-    let rows = statement.query_map([], |row| (0..width).map(|at| row.get(at)).collect())?;
-    rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let cells: Option<Vec<Option<String>>> = (0..width)
+            .map(|at| match row.get_ref(at) {
+                Ok(ValueRef::Null) => Some(None),
+                Ok(ValueRef::Text(text)) => std::str::from_utf8(text).ok().map(|text| Some(beginning(text))),
+                _ => None,
+            })
+            .collect();
+        let number = all.len().saturating_add(1);
+        all.push(cells.ok_or_else(|| StoreError::Foreign(format!("row {number} is not UTF-8")))?);
+    }
+    Ok(all)
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(CELL + 1).collect()
+}
+
+/// A view or a virtual table is a program, which could run for ever: whoever sends a file could have put one in the
+/// table's place.
+fn plain_table(connection: &Connection, table: &TableName) -> Result<(), StoreError> {
+    let (schema, name) = match table.0.as_slice() {
+        [name] => ("main", name),
+        [schema, name] => (schema.0.as_str(), name),
+        _ => return Err(StoreError::Foreign("it has no name".to_owned())),
+    };
+    let find =
+        "SELECT type FROM pragma_table_list WHERE schema = ?1 COLLATE NOCASE AND name = ?2 COLLATE NOCASE";
+    let found = connection.query_row(find, [schema, name.0.as_str()], |row| row.get::<_, String>(0));
+    match found.as_deref() {
+        Ok("table") => Ok(()),
+        Ok(_) => {
+            Err(StoreError::Foreign("it is a view or a virtual table: name the table behind it".to_owned()))
+        }
+        Err(rusqlite::Error::QueryReturnedNoRows) => {
+            Err(StoreError::Foreign("there is no such table".to_owned()))
+        }
+        Err(_) => Err(StoreError::Foreign("the file is no SQLite database, or a damaged one".to_owned())),
+    }
 }
 
 #[cfg(test)]

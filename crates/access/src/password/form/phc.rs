@@ -21,13 +21,14 @@ pub(super) fn read(text: &str) -> Option<Stored> {
         Some(0x13) => false,
         Some(_) => return None,
     };
+    // In this order and each once, as the form wants it; what is not read must not stand there.
+    if hash.params.iter().map(|(name, _)| name.as_str().to_owned()).ne(["m", "t", "p"]) {
+        return None;
+    }
     let params = Params::try_from(&hash).ok()?;
     let output = hash.hash?.as_bytes().to_vec();
     let salt = hash.salt?.as_ref().to_vec();
-    let fits = params.keyid().is_empty()
-        && params.data().is_empty()
-        && is_salt(&salt)
-        && (16..=64).contains(&output.len());
+    let fits = is_salt(&salt) && (16..=64).contains(&output.len());
     let (memory_kib, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
     let scheme = Scheme::Argon2(Argon2Cost { kind, old, memory_kib, passes, lanes });
     fits.then_some(Stored { scheme, salt, output })

@@ -31,6 +31,17 @@ const FIELDS: &[(Field, &str, &[&str])] = &[
     (Field::Staff, "staff", &["is_staff"]),
 ];
 
+/// The word for the first of these fields that comes twice: whose value counts could not be known.
+pub(super) fn twice(fields: impl IntoIterator<Item = Field>) -> Option<&'static str> {
+    let mut seen = Vec::new();
+    let again = fields.into_iter().find(|field| {
+        let known = seen.contains(field);
+        seen.push(*field);
+        known
+    })?;
+    FIELDS.iter().find(|(field, ..)| *field == again).map(|(_, word, _)| *word)
+}
+
 /// Columns by field.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Columns(Vec<(Field, String)>);

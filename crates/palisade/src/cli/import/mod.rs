@@ -5,8 +5,10 @@
 
 mod columns;
 mod entry;
+mod json;
 mod report;
 mod source;
+mod text;
 pub(super) mod tokens;
 
 use std::collections::HashSet;

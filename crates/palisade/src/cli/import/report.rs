@@ -14,6 +14,16 @@ use crate::cli::terminal::{Terminal, line};
 /// So many of those who were refused are shown one by one on a terminal; programs get all.
 const SHOWN: usize = 50;
 
+/// Whether it can be shown: a word in one case, perhaps with a capital first and a number behind. No hash looks like
+/// that: even the shortest (crypt's, of 13 signs) mix their letters.
+fn is_word(role: &str) -> bool {
+    let stem = role.trim_end_matches(|c: char| c.is_ascii_digit());
+    let lower = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b"_-.".contains(&b));
+    let upper = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b"_-.".contains(&b));
+    let behind = stem.strip_prefix(|c: char| c.is_ascii_alphabetic());
+    role.len() <= 24 && role.len() - stem.len() <= 2 && behind.is_some_and(|rest| lower(rest) || upper(stem))
+}
+
 /// What an import did, or would do.
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -34,8 +44,7 @@ impl Report {
     /// Notes a role that the policy has not. What does not look like a name is not shown: a hash may stand in the
     /// wrong column.
     pub(super) fn unknown_role(&mut self, role: &str) {
-        let plain =
-            role.len() <= 24 && role.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        let plain = is_word(role);
         let shown = if plain { role } else { "(something else)" };
         let count = self.unknown_roles.entry(shown.to_owned()).or_default();
         *count = count.saturating_add(1);
@@ -105,6 +114,35 @@ impl Report {
         }
         if self.unwritten {
             line("Nothing was written.");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: ID-3, AUD-5
+    #[test]
+    fn only_what_can_be_no_hash_is_shown_of_a_role() {
+        for word in ["editor", "Editor", "ROLE_ADMIN", "level-2", "site.owner", "x"] {
+            assert!(is_word(word), "{word}");
+        }
+        for other in [
+            "",
+            "abJnggxhB.yWI",
+            "rqXexS6ZhobKA",
+            "5f4dcc3b5aa765d61d83",
+            "5d2e19393cc5ef67",
+            "e52cac67419a9a22",
+            "$1$salt$qJH7",
+            "{SSHA}0c0blFTXXNuA",
+            "=cmd|' /C calc'!A0",
+            "hunter2hunter2hunter22222",
+            "a b",
+            "\u{1b}[2J",
+        ] {
+            assert!(!is_word(other), "{other}");
         }
     }
 }

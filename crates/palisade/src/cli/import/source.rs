@@ -1,16 +1,23 @@
 //! Where users are read from: a file, another program's table, AUTH_USERS.
 
+use std::io::Read as _;
 use std::path::Path;
 
+use palisade_access::Newcomer;
 use palisade_model::{Environment, Secret};
 use palisade_store::{Foreign, Identifier, TableName};
 use serde_json::Value;
 
-use super::columns::{Columns, Field};
+use super::columns::{Columns, Field, twice};
 use super::entry::{Entry, Place, Rules};
+use super::text::Lines;
+use super::{json, text};
 use crate::cli::args::{ImportUsers, Kind, Preset};
 use crate::cli::context::store_failure;
 use crate::cli::failure::Failure;
+
+/// Behind the last line of a CSV file, while it is read.
+const END: &str = "\u{1}the end";
 
 /// A source, known but not read yet.
 pub(super) enum Source {
@@ -45,14 +52,7 @@ impl Source {
             .remedy("put it into the environment and write env:NAME"));
         }
         let path = Path::new(&asked.source);
-        let bytes = std::fs::read(path)
-            .map_err(|error| Failure::usage(format_args!("{} cannot be read: {error}", path.display())))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let line =
-                error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n');
-            Failure::usage(format_args!("line {} of {} is not UTF-8", line.count() + 1, path.display()))
-        })?;
-        let text = text.trim_start_matches('\u{feff}').to_owned();
+        let text = text::read(path)?;
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         Ok(match asked.kind {
             Some(Kind::Csv) => Self::Csv(text),
@@ -94,12 +94,13 @@ impl Source {
                 })?;
                 let entry = |(n, row): (usize, Vec<Option<String>>)| Entry {
                     place: Place { unit: "row", number: n as u64 + 1 },
-                    newcomer: rules.newcomer(
-                        pairs
-                            .iter()
-                            .zip(&row)
-                            .filter_map(|((field, _), cell)| Some((*field, cell.as_deref()?))),
-                    ),
+                    newcomer: if row.iter().flatten().any(|cell| Foreign::is_cut(cell)) {
+                        Err("a cell is longer than 4,096 characters")
+                    } else {
+                        let cells = pairs.iter().zip(&row);
+                        rules
+                            .newcomer(cells.filter_map(|((field, _), cell)| Some((*field, cell.as_deref()?))))
+                    },
                 };
                 Ok(rows.into_iter().enumerate().map(entry).collect())
             }
@@ -126,8 +127,12 @@ fn table(place: Foreign, asked: &ImportUsers, columns: &Columns) -> Result<Sourc
     Ok(Source::Table(place, name, pairs))
 }
 
-/// At least somebody's name or address has to be in it.
+/// At least somebody's name or address has to be in it, and nothing twice.
 fn usable(fields: &[Option<Field>]) -> Result<(), Failure> {
+    if let Some(word) = twice(fields.iter().flatten().copied()) {
+        return Err(Failure::usage(format_args!("two columns hold the field '{word}'"))
+            .remedy(format_args!("say which does: --columns {word}=COLUMN,...")));
+    }
     if fields.iter().flatten().any(|field| matches!(field, Field::Name | Field::Email)) {
         return Ok(());
     }
@@ -136,15 +141,21 @@ fn usable(fields: &[Option<Field>]) -> Result<(), Failure> {
 }
 
 fn from_csv(text: &str, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, Failure> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    // Whatever stands behind a quote that is never closed is one cell. This line shows it: it is not whole then.
+    let whole = text.as_bytes().chain(&b"\n"[..]).chain(END.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole);
     let heads = reader.headers().map_err(|_| Failure::usage("the first line is no row of headings"))?;
     let fields: Vec<Option<Field>> = heads.iter().map(|head| columns.field(head)).collect();
     usable(&fields)?;
-    let (mut entries, mut lines) = (Vec::new(), Lines { text: text.as_bytes(), seen: 0, line: 1 });
+    let (mut entries, mut lines, mut ended) = (Vec::new(), Lines::new(text.as_bytes()), false);
     for record in reader.records() {
         let Ok(record) = record else {
             return Err(Failure::usage("the file is no CSV from some line on"));
         };
+        if record.len() == 1 && record.get(0) == Some(END) {
+            ended = true;
+            break;
+        }
         let number = lines.line_of(record.position().map_or(0, csv::Position::byte));
         // Shifted cells could make somebody's role of somebody's name.
         let newcomer = if record.len() == fields.len() {
@@ -155,59 +166,46 @@ fn from_csv(text: &str, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, 
         };
         entries.push(Entry { place: Place { unit: "line", number }, newcomer });
     }
-    Ok(entries)
-}
-
-/// Counts lines up to places that come one after the other.
-struct Lines<'a> {
-    text: &'a [u8],
-    seen: usize,
-    line: u64,
-}
-
-impl Lines<'_> {
-    /// The line of the first byte at or behind `at` that ends no line: a record's place is told before the line ends
-    /// that it skipped.
-    fn line_of(&mut self, at: u64) -> u64 {
-        let at = usize::try_from(at).unwrap_or(usize::MAX);
-        while let Some(byte) = self.text.get(self.seen) {
-            if self.seen >= at && !matches!(byte, b'\r' | b'\n') {
-                break;
-            }
-            self.line = self.line.saturating_add((*byte == b'\n').into());
-            self.seen = self.seen.saturating_add(1);
-        }
-        self.line
+    if !ended {
+        let line = entries.last().map_or(1, |entry| entry.place.number);
+        return Err(Failure::usage(format_args!("a quote in line {line} or behind is never closed")));
     }
+    Ok(entries)
 }
 
 fn from_json(text: &str, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, Failure> {
     let (unit, items): (_, Vec<(u64, Option<Value>)>) = if text.trim_start().starts_with('[') {
-        let items: Vec<Value> = serde_json::from_str(text).map_err(|error| {
-            Failure::usage(format_args!("line {}, column {} is no JSON", error.line(), error.column()))
-        })?;
+        let items = match json::parse(text)? {
+            Value::Array(items) => items,
+            other => vec![other],
+        };
         ("item", (1..).zip(items.into_iter().map(Some)).collect())
     } else {
         let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-        ("line", lines.map(|(number, line)| (number, serde_json::from_str(line).ok())).collect())
+        ("line", lines.map(|(number, line)| (number, json::parse(line).ok())).collect())
     };
     Ok(items
         .into_iter()
         .map(|(number, item)| Entry {
             place: Place { unit, number },
-            newcomer: item.as_ref().and_then(Value::as_object).ok_or("it is no JSON object").and_then(
-                |object| {
-                    let cells: Option<Vec<(Field, String)>> = object
-                        .iter()
-                        .filter_map(|(key, value)| Some((columns.field(key)?, value)))
-                        .map(|(field, value)| Some((field, cell(value)?)))
-                        .collect();
-                    let cells = cells.ok_or("a value is neither text, number, truth nor a list of texts")?;
-                    rules.newcomer(cells.iter().map(|(field, cell)| (*field, cell.as_str())))
-                },
-            ),
+            newcomer: of_object(item.as_ref(), columns, rules),
         })
         .collect())
+}
+
+/// The user whom an object describes.
+fn of_object(item: Option<&Value>, columns: &Columns, rules: &Rules) -> Result<Newcomer, &'static str> {
+    let object =
+        item.and_then(Value::as_object).ok_or("it is no JSON object, or a name stands twice in it")?;
+    let known: Vec<(Field, &Value)> =
+        object.iter().filter_map(|(key, value)| Some((columns.field(key)?, value))).collect();
+    if twice(known.iter().map(|(field, _)| *field)).is_some() {
+        return Err("two of its names stand for the same field");
+    }
+    let cells: Option<Vec<(Field, String)>> =
+        known.into_iter().map(|(field, value)| Some((field, cell(value)?))).collect();
+    let cells = cells.ok_or("a value is neither text, number, truth nor a list of texts")?;
+    rules.newcomer(cells.iter().map(|(field, cell)| (*field, cell.as_str())))
 }
 
 /// A value as a cell has it.

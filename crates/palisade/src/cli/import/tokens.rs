@@ -7,10 +7,11 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use palisade_access::Inherited;
 use palisade_model::digest::sha256;
 use palisade_model::{FieldFault, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::entry::Place;
 use super::report::Report;
+use super::{json, text};
 use crate::cli::args::{ImportTokens, TokenFile};
 use crate::cli::context::{self, Context, find, refusal_failure};
 use crate::cli::failure::{Failure, Outcome};
@@ -26,10 +27,7 @@ pub(in crate::cli) fn run(
     terminal: &Terminal,
 ) -> Result<Outcome, Failure> {
     let (policy, world) = context.policy(terminal.colour_errors)?;
-    let text = std::fs::read_to_string(&asked.file)
-        .map_err(|error| Failure::usage(format_args!("{} cannot be read: {error}", asked.file.display())))?;
-    let tokens = read(&text)
-        .ok_or_else(|| Failure::usage("the file is neither a JSON object of tokens nor a list of them"))?;
+    let tokens = read(&text::read(&asked.file)?)?;
     let mut report = Report { unwritten: asked.dry_run, ..Report::default() };
     context::block_on(async {
         let (access, store) = context::open_access(policy, world).await?;
@@ -75,26 +73,17 @@ pub(in crate::cli) fn run(
 
 type Read = Result<Inherited, &'static str>;
 
-fn read(text: &str) -> Option<Vec<Read>> {
-    let none = Map::new();
-    match serde_json::from_str(text).ok()? {
-        Value::Object(entries) => {
-            let facts = |facts: &Value| facts.as_object().cloned();
-            Some(
-                entries
-                    .iter()
-                    .map(|(key, value)| one(Some(key), &facts(value).unwrap_or(none.clone())))
-                    .collect(),
-            )
-        }
-        Value::Array(entries) => {
-            Some(entries.iter().map(|entry| one(None, entry.as_object().unwrap_or(&none))).collect())
-        }
-        _ => None,
+fn read(text: &str) -> Result<Vec<Read>, Failure> {
+    match json::parse(text)? {
+        Value::Object(entries) => Ok(entries.iter().map(|(key, facts)| one(Some(key), facts)).collect()),
+        Value::Array(entries) => Ok(entries.iter().map(|facts| one(None, facts)).collect()),
+        _ => Err(Failure::usage("the file is neither a JSON object of tokens nor a list of them")),
     }
 }
 
-fn one(key: Option<&String>, facts: &Map<String, Value>) -> Read {
+fn one(key: Option<&String>, facts: &Value) -> Read {
+    // `false` or `"revoked"` in the place of facts must not read as a token without conditions.
+    let facts = facts.as_object().ok_or("What is told of it is no object.")?;
     if facts.get("breakglass").is_some_and(|flag| flag != &Value::Bool(false)) {
         return Err("A breakglass token is not taken over: issue a new one.");
     }
@@ -148,15 +137,23 @@ mod tests {
                 "id-3": {{ "hash": "{hex}", "breakglass": true }},
                 "id-4": {{ "hash": "{hex}", "enabled": "no" }},
                 "id-5": {{ "hash": "{hex}", "expires_ts": "soon" }},
+                "a token revoked": false, "a token of null": null,
                 "short": {{}} }}"#
         );
         let read = read(&text).unwrap();
         let good: Vec<&Inherited> = read.iter().flatten().collect();
-        assert_eq!((good.len(), read.len()), (3, 8));
+        assert_eq!((good.len(), read.len()), (3, 10));
         let plain = good.iter().find(|token| token.digest == sha256(&[b"some plain token"])).unwrap();
         assert!(!plain.enabled);
         assert_eq!(plain.expires_at, Some(Timestamp::from_secs(1_699_123_456)));
         assert_eq!(good.iter().filter(|token| token.digest == [0xab; 32] && token.enabled).count(), 2);
-        assert!(super::read("7").is_none() && super::read("{").is_none());
+        for bad in [
+            "7",
+            "{",
+            r#"{"id-1": {"enabled": false}, "id-1": {}}"#,
+            r#"[{"enabled": false, "enabled": true}]"#,
+        ] {
+            assert!(super::read(bad).is_err(), "{bad}");
+        }
     }
 }

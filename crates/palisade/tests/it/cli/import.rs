@@ -104,7 +104,14 @@ async fn every_hash_of_the_real_libraries_opens_the_door_and_is_renewed() {
         }
     }
     let renewed = audit_count(&server, "user.hash_renewed");
-    assert_eq!(renewed, users.len(), "each once");
+    // What plain bcrypt did not read of a password was never proven.
+    let unread = |user: &&Value| {
+        let hash = user["hash"].as_str().unwrap();
+        hash.trim_start_matches("bcrypt$").starts_with("$2") && user["plain"].as_str().unwrap().len() >= 72
+    };
+    let unread = users.iter().filter(unread).count();
+    assert!((1..20).contains(&unread), "{unread}");
+    assert_eq!(renewed, users.len() - unread, "each once");
 }
 
 /// How often the store's trail has this action.

@@ -176,8 +176,8 @@ fn announced(path: &str) -> Option<Legacy> {
 /// Where a visitor gets a user token, if the policy gives any (ID-14). Elsewhere the path is the application's.
 const REGISTER: &str = "/register";
 
-/// Forms of Palisade's own are short.
-const BODY_BYTES: u64 = 64 * 1024;
+/// Forms of Palisade's own are short: what handlers read (16 KiB), so that one that reads nothing takes no more.
+const BODY_BYTES: u64 = 16 * 1024;
 
 /// What a row asks of whom, for the description of the API.
 pub(crate) struct Terms {
