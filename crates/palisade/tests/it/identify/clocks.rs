@@ -59,7 +59,7 @@ impl Still {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     }
 
-    /// Whoever has this session is refused, by what the store says and by what is remembered.
+    /// Whoever has this session is refused, both by the store and by what is remembered of it.
     async fn refuses(&self, who: &Client) {
         self.stays_out(async || who.clone().get("/page").await).await;
     }
@@ -70,9 +70,9 @@ impl Still {
 
     async fn stays_out(&self, asked: impl AsyncFn() -> Answer) {
         let hits = self.app.received().len();
-        assert_eq!(asked().await.status, StatusCode::UNAUTHORIZED, "by the store");
+        assert_eq!(asked().await.status, StatusCode::UNAUTHORIZED, "at once");
         tokio::time::sleep(HEARD).await;
-        assert_eq!(asked().await.status, StatusCode::UNAUTHORIZED, "by what is remembered");
+        assert_eq!(asked().await.status, StatusCode::UNAUTHORIZED, "when the node has heard of the others");
         assert_eq!(self.app.received().len(), hits, "the application was asked");
     }
 

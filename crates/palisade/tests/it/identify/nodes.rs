@@ -8,10 +8,10 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::cli::keys::soon;
-use crate::support::Client;
 use crate::support::place::{Pair, Place};
 use crate::support::postgres::Server as Postgres;
 use crate::support::server::Server;
+use crate::support::{Client, PASSWORD};
 
 /// No other node believes longer than that what has ended (ID-8).
 const LAG: Duration = Duration::from_secs(1);
@@ -20,9 +20,9 @@ const NEW: &str = "granite lantern oboe 58 B!";
 
 /// A site of two nodes, where `admin` has set a password. The second one is another user of the database, by whom its
 /// connections are known.
-struct Nodes {
-    place: Place,
-    b: Server,
+pub struct Nodes {
+    pub place: Place,
+    pub b: Server,
     admin: Client,
 }
 
@@ -32,7 +32,7 @@ impl Nodes {
     }
 
     /// With this at the end of the policy.
-    async fn start_with(rest: &str) -> Self {
+    pub async fn start_with(rest: &str) -> Self {
         let place = Place::postgres(rest).await;
         let admin = place.administrator().await;
         let database = place.database.as_ref().unwrap();
@@ -249,6 +249,98 @@ async fn a_breakglass_token_works_once_on_however_many_nodes_it_is_shown() {
     assert_eq!(inside, 1, "{shown:?}");
     assert!(shown.iter().all(|status| matches!(*status, StatusCode::OK | DENIED)), "{shown:?}");
     assert_eq!(nodes.place.hits(), 1);
+}
+
+/// Guesses count together, wherever they are sent; whoever unlocks does it for all.
+// proves: LIMIT-3, LIMIT-8
+#[tokio::test(flavor = "multi_thread")]
+async fn five_guesses_at_two_nodes_lock_out_at_both() {
+    let nodes = Nodes::start().await;
+    let (a, b) = (nodes.place.server.address, nodes.b.address);
+    let sign_in = async |node: std::net::SocketAddr, password: &str| {
+        let body = json!({ "login": "admin", "password": password });
+        nodes.place.anybody().through(node).call(Method::POST, "/api/v1/auth/login", &body).await.status
+    };
+    let guesses = (0..20).map(|n| sign_in(if n % 2 == 0 { a } else { b }, "not the password"));
+    let guesses = futures_util::future::join_all(guesses).await;
+    let heard = guesses.iter().filter(|status| **status == DENIED).count();
+    assert_eq!(heard, 5, "of all at once: {guesses:?}");
+    for node in [a, b] {
+        assert_eq!(sign_in(node, PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
+    }
+    nodes.place.server.told(&["unlock", "--address", "127.0.0.1"]);
+    for node in [a, b] {
+        assert_eq!(sign_in(node, PASSWORD).await, StatusCode::OK);
+    }
+}
+
+// proves: ID-4
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_send_each_letter_once() {
+    const PEOPLE: usize = 8;
+    let nodes = Nodes::start().await;
+    let names: Vec<String> = (0..PEOPLE).map(|n| format!("user{n}")).collect();
+    for name in &names {
+        nodes.place.server.told(&["user", "add", name, "--email", &format!("{name}@example.com"), "--link"]);
+    }
+    let asked = names.iter().enumerate().map(async |(n, name)| {
+        let node = if n % 2 == 0 { nodes.place.server.address } else { nodes.b.address };
+        let body = json!({ "login": name });
+        nodes.place.anybody().through(node).call(Method::POST, "/api/v1/auth/forgot-password", &body).await
+    });
+    for answer in futures_util::future::join_all(asked).await {
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    }
+    let letters = || -> Vec<String> {
+        let folders = [&nodes.place.server, &nodes.b].map(|node| node.data("mail"));
+        let files = folders.iter().flat_map(std::fs::read_dir).flatten().map(|file| file.unwrap().path());
+        files
+            .filter(|path| path.extension().is_some_and(|end| end == "eml"))
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect()
+    };
+    assert!(soon(async || letters().len() >= PEOPLE).await, "{}", letters().len());
+    // Both look for letters each second: long enough for a second copy of any.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for name in &names {
+        let to = format!("To: {name}@example.com\r\n");
+        assert_eq!(letters().iter().filter(|letter| letter.contains(&to)).count(), 1, "{name}");
+    }
+}
+
+/// Nothing is there yet, and both want to make it.
+// proves: ID-5, ID-9
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_begin_at_once_on_an_empty_database_make_one_site() {
+    let mut nodes = Nodes::start().await;
+    for round in 0..3 {
+        sql(nodes.database(), &format!("CREATE DATABASE fresh{round}"));
+        let url = nodes.database().url("postgres").replace("/test", &format!("/fresh{round}"));
+        let both = [&mut nodes.place.server, &mut nodes.b];
+        for node in both {
+            node.end();
+            node.set("DATABASE_URL", &url);
+        }
+        nodes.place.server.begin();
+        nodes.b.begin();
+        nodes.place.server.wait();
+        nodes.b.wait();
+        let users = nodes.place.server.told(&["user", "list", "--format", "json"]);
+        let users: Vec<Value> = serde_json::from_str(&users).unwrap();
+        assert_eq!(users.len(), 1, "{users:?}");
+        let link = nodes.place.server.told(&["user", "link", "admin"]);
+        nodes.admin = nodes.place.server.sign_in(link.trim()).await;
+        assert_eq!(nodes.page(&nodes.admin).await, StatusCode::OK);
+        for node in [nodes.place.server.address, nodes.b.address] {
+            let body = json!({ "login": "admin", "password": PASSWORD });
+            let mut there = nodes.place.anybody().through(node);
+            let tokens = Pair::of(&there.call(Method::POST, "/api/v1/auth/login", &body).await);
+            assert_eq!(nodes.page_with(&tokens.access).await, StatusCode::OK, "signed by either");
+            let here = nodes.place.anybody().get_with(&tokens.access, "/page").await;
+            assert_eq!(here.status, StatusCode::OK, "{}", here.text());
+        }
+        assert_eq!(nodes.place.server.run(&["audit", "verify"]).0, Some(0));
+    }
 }
 
 /// Its connections are ended: whatever the second node would have heard by them, it hears by others.

@@ -3,9 +3,11 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::nodes::Nodes;
 use super::passkeys::code;
 use crate::cli::keys::soon;
 use crate::support::place::{Pair, Place, ROOT};
+use crate::support::server::Server;
 use crate::support::{Answer, Client, PASSWORD};
 
 const OTHER: &str = "another-secret-of-32-bytes-and-some-more";
@@ -36,20 +38,29 @@ async fn set_up(who: &mut Client) -> Factor {
 }
 
 /// A first step, which asks for the second.
-async fn ticket(place: &Place, name: &str) -> String {
-    let half = place.sign_in(name, PASSWORD).await.json();
+async fn ticket(mut at: Client, name: &str) -> String {
+    let body = json!({ "login": name, "password": PASSWORD });
+    let half = at.call(Method::POST, "/api/v1/auth/login", &body).await.json();
     assert_eq!(half["second_factor_required"], true, "{half}");
     half["ticket"].as_str().unwrap().to_owned()
 }
 
-async fn second(place: &Place, ticket: &str, code: &str) -> Answer {
+async fn second(mut at: Client, ticket: &str, code: &str) -> Answer {
     let body = json!({ "ticket": ticket, "code": code });
-    place.anybody().call(Method::POST, "/api/v1/auth/second", &body).await
+    at.call(Method::POST, "/api/v1/auth/second", &body).await
 }
 
-/// Signs in with what the application shows next: the code that set it up is used up.
-async fn both_steps(place: &Place, name: &str, factor: &Factor) -> Pair {
-    Pair::of(&second(place, &ticket(place, name).await, &code(&factor.secret, 1)).await)
+/// Signs in with this code.
+async fn both_steps(at: Client, name: &str, code: &str) -> Pair {
+    let ticket = ticket(at.clone(), name).await;
+    Pair::of(&second(at, &ticket, code).await)
+}
+
+impl Factor {
+    /// What the application shows next: the code that set it up is used up.
+    fn next(&self) -> String {
+        code(&self.secret, 1)
+    }
 }
 
 async fn status(place: &Place, token: &str) -> StatusCode {
@@ -66,13 +77,13 @@ async fn the_root_secret_changes_and_nobody_notices() {
             factors.push(set_up(&mut who).await);
             people.push(who);
         }
-        let tokens = both_steps(&place, "ann", &factors[0]).await;
+        let tokens = both_steps(place.anybody(), "ann", &factors[0].next()).await;
 
         place.server.amend(NONE, ROOTS);
         place.server.set("SECRET_KEY", OTHER);
         place.server.set("FORMER", ROOT);
         place.server.restart();
-        both_steps(&place, "bob", &factors[1]).await;
+        both_steps(place.anybody(), "bob", &factors[1].next()).await;
         assert_eq!(status(&place, &tokens.access).await, StatusCode::OK, "what was signed before");
         let told = place.server.told(&["keys", "reseal"]);
         assert!(told.contains("3 sealed secrets are under the present root secret, 0 of them"), "{told}");
@@ -80,8 +91,8 @@ async fn the_root_secret_changes_and_nobody_notices() {
         // The former one is forgotten.
         place.server.amend(ROOTS, NONE);
         place.server.restart();
-        both_steps(&place, "cyd", &factors[2]).await;
-        Pair::of(&second(&place, &ticket(&place, "ann").await, &factors[0].codes[0]).await);
+        both_steps(place.anybody(), "cyd", &factors[2].next()).await;
+        both_steps(place.anybody(), "ann", &factors[0].codes[0]).await;
         assert_eq!(status(&place, &tokens.access).await, StatusCode::OK);
         Pair::of(&place.refresh(&tokens.refresh).await);
         for who in &people {
@@ -91,10 +102,65 @@ async fn the_root_secret_changes_and_nobody_notices() {
     .await;
 }
 
-/// While nobody has a running server: what is sealed waits for whoever has the secret.
+/// As the manual says: the new one is listed everywhere first, then the nodes exchange the two, one after the other.
+// proves: ID-11, ID-17, CSRF-2
+#[tokio::test(flavor = "multi_thread")]
+async fn the_root_secret_changes_node_by_node_and_each_opens_what_the_other_sealed() {
+    let mut nodes = Nodes::start_with(&format!("[identify]\n{NONE}")).await;
+    let tokens = nodes.place.tokens("admin").await;
+    for node in [&mut nodes.place.server, &mut nodes.b] {
+        node.amend(NONE, ROOTS);
+        node.set("FORMER", OTHER);
+        node.restart();
+    }
+    let exchange = |node: &mut Server| {
+        node.set("SECRET_KEY", OTHER);
+        node.set("FORMER", ROOT);
+        node.restart();
+    };
+    exchange(&mut nodes.place.server);
+
+    let at_a = nodes.place.anybody();
+    let at_b = at_a.through(nodes.b.address);
+    let mut ann = nodes.place.user("ann", "user").await;
+    let of_ann = set_up(&mut ann).await;
+    let mut bob = nodes.place.user("bob", "user").await.through(nodes.b.address);
+    let of_bob = set_up(&mut bob).await;
+    let by_b = both_steps(at_b.clone(), "ann", &of_ann.next()).await;
+    let by_a = both_steps(at_a.clone(), "bob", &of_bob.next()).await;
+    for token in [&tokens.access, &by_a.access, &by_b.access] {
+        for at in [&at_a, &at_b] {
+            assert_eq!(at.clone().get_with(token, "/page").await.status, StatusCode::OK);
+        }
+    }
+    // A form that one of them has shown goes to the other.
+    let csrf = bob.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    let own = format!("http://{}", bob.address());
+    let headers = [("origin", own.as_str()), ("x-csrf-token", csrf.as_str())];
+    let mut there = bob.through(nodes.place.server.address);
+    let ended = there.send(Method::DELETE, "/api/v1/auth/sessions", &headers, "").await;
+    assert_eq!(ended.status, StatusCode::OK, "{}", ended.text());
+    let refresh = async |mut at: Client| {
+        let body = json!({ "refresh_token": tokens.refresh });
+        Pair::of(&at.call(Method::POST, "/api/v1/auth/refresh", &body).await).refresh
+    };
+    assert_eq!(refresh(at_a.clone()).await, refresh(at_b.clone()).await, "two tabs");
+
+    exchange(&mut nodes.b);
+    let told = nodes.place.server.told(&["keys", "reseal"]);
+    assert!(told.contains(", 0 of them"), "the second node sealed anew what was left: {told}");
+    for node in [&mut nodes.place.server, &mut nodes.b] {
+        node.amend(ROOTS, NONE);
+        node.restart();
+    }
+    both_steps(at_a, "bob", &of_bob.codes[0]).await;
+    both_steps(at_b, "ann", &of_ann.codes[0]).await;
+}
+
+/// The command line is given a root secret that sealed nothing.
 // proves: ID-11
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_a_forgotten_root_secret_opens_is_told_and_lets_nobody_in() {
+async fn a_wrong_root_secret_is_told_and_spoils_nothing() {
     let mut place = Place::sqlite(&format!("[identify]\n{NONE}")).await;
     let mut ann = place.user("ann", "user").await;
     let factor = set_up(&mut ann).await;
@@ -105,7 +171,7 @@ async fn what_only_a_forgotten_root_secret_opens_is_told_and_lets_nobody_in() {
     let (code, told) = place.server.run(&["keys", "reseal"]);
     assert_eq!(code, Some(2), "neither of them does: {told}");
     // The running server still has the right one, and nothing was spoilt.
-    both_steps(&place, "ann", &factor).await;
+    both_steps(place.anybody(), "ann", &factor.next()).await;
 }
 
 // proves: ID-11
@@ -144,15 +210,15 @@ async fn whose_factors_are_reset_begins_anew_and_the_former_ones_are_worth_nothi
     Place::each("", async |place| {
         let mut ann = place.user("ann", "user").await;
         let lost = set_up(&mut ann).await;
-        let tokens = both_steps(&place, "ann", &lost).await;
-        let waiting = ticket(&place, "ann").await;
+        let tokens = both_steps(place.anybody(), "ann", &lost.next()).await;
+        let waiting = ticket(place.anybody(), "ann").await;
         let otto = place.user("otto", "user").await;
 
         place.server.told(&["user", "reset-factors", "ann"]);
         assert!(soon(async || ann.get("/page").await.status == StatusCode::UNAUTHORIZED).await);
         assert_eq!(status(&place, &tokens.access).await, StatusCode::UNAUTHORIZED);
         assert_eq!(place.refresh(&tokens.refresh).await.status, StatusCode::UNAUTHORIZED);
-        let finder = second(&place, &waiting, &lost.codes[0]).await;
+        let finder = second(place.anybody(), &waiting, &lost.codes[0]).await;
         assert_eq!(finder.status, StatusCode::UNAUTHORIZED, "{}", finder.text());
 
         // The password alone again, and from then on another telephone.
@@ -164,10 +230,10 @@ async fn whose_factors_are_reset_begins_anew_and_the_former_ones_are_worth_nothi
         let found = set_up(&mut again).await;
         assert_ne!(found.secret, lost.secret);
         for former in [code(&lost.secret, 0), code(&lost.secret, 1), lost.codes[1].clone()] {
-            let refused = second(&place, &ticket(&place, "ann").await, &former).await;
+            let refused = second(place.anybody(), &ticket(place.anybody(), "ann").await, &former).await;
             assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{former}: {}", refused.text());
         }
-        both_steps(&place, "ann", &found).await;
+        both_steps(place.anybody(), "ann", &found.next()).await;
         assert_eq!(otto.clone().get("/page").await.status, StatusCode::OK, "nobody else");
     })
     .await;

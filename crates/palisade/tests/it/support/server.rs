@@ -201,9 +201,18 @@ impl Server {
         std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
     }
 
-    /// Starts it, and waits until it answers.
     fn rise(&mut self) {
+        self.begin();
+        self.wait();
+    }
+
+    /// Starts it, and does not wait for it.
+    pub fn begin(&mut self) {
         self.child = Some(self.spawn(Stdio::null()));
+    }
+
+    /// Waits until it answers.
+    pub fn wait(&self) {
         for _ in 0..1000 {
             let said = std::fs::read_to_string(self.errors()).unwrap_or_default();
             if said.contains(" is guarded at ") {
