@@ -1,6 +1,6 @@
 //! How a client likes to be told no.
 
-use http::header::ACCEPT;
+use http::header::{ACCEPT, HOST, REFERER};
 use http::{HeaderMap, Method, Uri};
 
 /// A longer address is not remembered across sign-in: its query is left out.
@@ -13,6 +13,10 @@ pub(crate) struct Manner {
     pub(crate) html: bool,
     /// Where to go on after sign-in, if a browser was on its way to a page.
     pub(crate) next: Option<String>,
+    /// A form of a browser, which is lost if it is refused.
+    pub(crate) sent: bool,
+    /// The page of this site that it came from.
+    pub(crate) back: Option<String>,
     /// A HEAD request: headers alone.
     pub(crate) head: bool,
 }
@@ -23,9 +27,12 @@ impl Manner {
         let html = prefers_html(headers);
         let navigates = headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
         let reads = *method == Method::GET || *method == Method::HEAD;
+        let sent = html && navigates && !reads;
         Self {
             html,
             next: (html && navigates && reads).then(|| next_of(uri)).flatten(),
+            sent,
+            back: sent.then(|| back_of(headers)).flatten(),
             head: *method == Method::HEAD,
         }
     }
@@ -43,6 +50,15 @@ fn next_of(uri: &Uri) -> Option<String> {
         .then_some(if whole.len() <= NEXT_BYTES { whole } else { path })
         .filter(|next| next.len() <= NEXT_BYTES)
         .map(str::to_owned)
+}
+
+/// The path of the page that led here, if it is of the host that is asked.
+fn back_of(headers: &HeaderMap) -> Option<String> {
+    let page: Uri = headers.get(REFERER)?.to_str().ok()?.parse().ok()?;
+    let own = headers.get(HOST).is_some_and(|host| {
+        page.authority().is_some_and(|authority| authority.as_str().as_bytes() == host.as_bytes())
+    });
+    own.then(|| next_of(&page)).flatten()
 }
 
 /// Whether the client would rather read HTML than JSON (RFC 9110 section 12.5.1). It has to say so:
@@ -85,6 +101,30 @@ fn weight(parameters: &str) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // A form's page is a way back only on this very host: its path comes from the client.
+    #[test]
+    fn the_way_back_is_a_page_of_this_site() {
+        let uri: Uri = "/pay".parse().unwrap();
+        let back = |method: Method, referer: &str| {
+            let mut headers = asked("text/html");
+            headers.insert(HOST, "app.example:8443".parse().unwrap());
+            headers.insert(REFERER, referer.parse().unwrap());
+            Manner::of(&method, &uri, &headers).back
+        };
+        let form = "https://app.example:8443/pay/form?n=7";
+        assert_eq!(back(Method::POST, form).as_deref(), Some("/pay/form?n=7"));
+        assert_eq!(back(Method::GET, form), None);
+        for foreign in [
+            "https://evil.example/pay",
+            "https://app.example:8443//evil.example/",
+            "/pay",
+            "app.example:8443",
+            "https://app.example:8443@evil.example/x",
+        ] {
+            assert_eq!(back(Method::POST, foreign), None, "{foreign}");
+        }
+    }
 
     fn asked(accept: &str) -> HeaderMap {
         [(ACCEPT, accept.parse().unwrap())].into_iter().collect()

@@ -117,7 +117,7 @@ impl Gate {
         *request.uri_mut() = Uri::from_static("*");
         let mut watch = Watch::new(self.clone(), edge::receive(self, &request));
         watch.refused(refusal);
-        let mut response = refuse::write(refusal, &watch.course.id, false).map(Bytes::from);
+        let mut response = refuse::write(refusal, &watch.course.id, false, None).map(Bytes::from);
         seal::seal(self, &watch.course, &mut response);
         watch.spoken(response.status());
         response

@@ -11,7 +11,7 @@ use crate::Policy;
 use crate::read::quantity::{duration_text, size_text};
 use crate::section::authorize::{RoleSet, Who};
 use crate::section::csrf::CsrfRule;
-use crate::section::route::{Found, Methods, Route, Service, Target};
+use crate::section::route::{Found, Methods, Proof, Route, Service, Target};
 
 /// As whom a request is thought of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +158,7 @@ impl Told<'_> {
         if let Some(verdict) = self.authorize(row) {
             return verdict;
         }
+        self.prove(row);
         self.service(row, path);
         if !self.reads() && self.policy.audit.record_changes && matches!(row.target, Target::Upstream { .. })
         {
@@ -278,6 +279,23 @@ impl Told<'_> {
         };
         let denial = if row.hide { Denial::Hidden } else { denial };
         Some(self.refused("authorize", denial, why))
+    }
+
+    fn prove(&mut self, row: &Route) {
+        let fresh = duration_text(self.policy.identify.second_factor.fresh);
+        let (does, provided) = match row.proof {
+            Proof::Any => return,
+            Proof::Recent => (
+                format!("asks for proof of who it is within {fresh}, in a session; no token or key has it"),
+                format!("the session proved who it is within {fresh}"),
+            ),
+            Proof::Strong => (
+                "asks for a second factor in how they came in; no key has it".to_owned(),
+                "a second factor was shown".to_owned(),
+            ),
+        };
+        self.step("authorize", does);
+        self.provided.push(provided);
     }
 
     /// The role that gives one of the set, itself or by what it includes.

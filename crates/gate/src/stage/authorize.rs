@@ -35,7 +35,7 @@ pub(crate) fn hide(gate: &Gate, course: &Course, refusal: Refusal) -> Refusal {
         gate.parts()
             .access
             .authorize(route, &course.method, course.uri.path(), course.principal.as_ref())
-            .is_err()
+            .is_err_and(|refusal| refusal.denial == Denial::Hidden)
     });
     if !hidden || facts.fault == Fault::Server || refusal.denial == Denial::Hidden {
         return refusal;

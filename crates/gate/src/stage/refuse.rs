@@ -34,15 +34,26 @@ const NEXT_SAFE: &AsciiSet =
 /// The refusal as a response, complete but for the headers that the shield seals onto every answer.
 #[must_use]
 pub fn render(refusal: &Refusal, id: &RequestId, wants_html: bool) -> Response<Body> {
-    write(refusal, id, wants_html).map(Body::from)
+    write(refusal, id, wants_html, None).map(Body::from)
+}
+
+/// A form that was refused and is not kept.
+pub(crate) struct Unsent<'a> {
+    /// The page that it was on, where that is known.
+    back: Option<&'a str>,
 }
 
 /// The same as text.
-pub(crate) fn write(refusal: &Refusal, id: &RequestId, wants_html: bool) -> Response<String> {
+pub(crate) fn write(
+    refusal: &Refusal,
+    id: &RequestId,
+    wants_html: bool,
+    unsent: Option<&Unsent<'_>>,
+) -> Response<String> {
     let facts = public(refusal.denial).facts();
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let (kind, text) = if wants_html {
-        ("text/html; charset=utf-8", page::write(status, facts, refusal, id))
+        ("text/html; charset=utf-8", page::write(status, facts, refusal, id, unsent))
     } else {
         ("application/problem+json", problem(status, facts, refusal, id))
     };
@@ -93,7 +104,9 @@ fn seconds_to_wait(refusal: &Refusal) -> Option<u64> {
 pub(crate) fn answer(refusal: &Refusal, id: &RequestId, manner: &Manner) -> Response<Body> {
     let onward = remedy(refusal.denial).zip(manner.next.as_deref());
     let redirected = onward.and_then(|(page, next)| redirect(page, next));
-    let mut response = redirected.unwrap_or_else(|| render(refusal, id, manner.html));
+    let unsent = manner.sent.then(|| Unsent { back: manner.back.as_deref() });
+    let render = || write(refusal, id, manner.html, unsent.as_ref()).map(Body::from);
+    let mut response = redirected.unwrap_or_else(render);
     if manner.head {
         *response.body_mut() = Body::empty();
     }
@@ -222,6 +235,29 @@ mod tests {
         assert_eq!(problem["errors"][0]["field"], "<b>");
         let page = text(render(&refusal, &id(), true)).await;
         assert!(!page.contains("<script") && page.contains("&lt;script"), "{page}");
+    }
+
+    #[test]
+    fn a_form_that_waits_for_proof_is_not_lost_silently() {
+        let refusal = Refusal::from(Denial::ProofNeeded);
+        let uri: Uri = "/pay".parse().unwrap();
+        let mut headers = asked("text/html");
+        headers.insert(http::header::HOST, "app.example".parse().unwrap());
+        let page = |headers: &HeaderMap| {
+            let page = write(&refusal, &id(), true, Some(&Unsent { back: None }));
+            assert!(page.body().contains("send it once more"));
+            let answer = answer(&refusal, &id(), &Manner::of(&Method::POST, &uri, headers));
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            answer
+        };
+        let body = |answer| futures_util::future::FutureExt::now_or_never(text(answer)).unwrap();
+        let lost = body(page(&headers));
+        assert!(lost.contains("was not carried out") && lost.contains("href=\"/auth/confirm\""), "{lost}");
+        headers.insert(http::header::REFERER, "https://app.example/pay/form?n=\"7".parse().unwrap());
+        assert!(body(page(&headers)).contains("href=\"/auth/confirm\""), "no address that is none");
+        headers.insert(http::header::REFERER, "https://app.example/pay/form?n=7&m=8".parse().unwrap());
+        let lost = body(page(&headers));
+        assert!(lost.contains("href=\"/auth/confirm?next=/pay/form%3Fn%3D7%26m%3D8\""), "{lost}");
     }
 
     #[test]

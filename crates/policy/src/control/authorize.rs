@@ -3,7 +3,9 @@
 use palisade_model::Stage;
 
 use super::{Control, Probe, listed};
+use crate::read::quantity::duration_text;
 use crate::section::authorize::Who;
+use crate::section::route::Proof;
 
 pub(super) const CONTROLS: &[Control] = &[
     Control {
@@ -24,6 +26,28 @@ pub(super) const CONTROLS: &[Control] = &[
                 rows.count(),
                 listed(&paths),
                 listed(policy.roles.names()),
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "authorize.proof",
+        title: "What is sensitive in the application asks for proof anew",
+        stage: Stage::Authorize,
+        keys: &["route.proof"],
+        enforced_by: "crates/access/src/service/request/authorize.rs",
+        requirements: &["ID-17", "ACC-1"],
+        references: &["ASVS V7.5.1", "ASVS V7.5.3", "RFC 9470"],
+        sentence: |policy| {
+            let of = |proof: Proof| -> Vec<&str> {
+                let rows = policy.routes.rows.iter().filter(|row| row.proof == proof);
+                rows.map(|row| row.path.as_str()).collect()
+            };
+            format!(
+                "Open only within {} after a proof of identity: {}; only to whoever came with a second factor: {}.",
+                duration_text(policy.identify.second_factor.fresh),
+                listed(&of(Proof::Recent)),
+                listed(&of(Proof::Strong)),
             )
         },
         probe: Probe::WithTheProver,

@@ -11,7 +11,7 @@ use http::Method;
 use super::Lint;
 use crate::diagnostic::Severity;
 use crate::section::authorize::{Access, Roles, Who};
-use crate::section::route::{Found, Rewrite, Route, Target};
+use crate::section::route::{Found, Proof, Rewrite, Route, Target};
 use crate::{Code, Policy};
 
 /// What a parameter is filled with.
@@ -36,12 +36,12 @@ fn same_page(lint: &mut Lint<'_>, table: &str, row: &Route, around: &[Around<'_>
     let message =
         format!("`{}` is the page that `{}` (line {}) guards", first.address, guarded.path, guarded.line);
     let reason = format!(
-        "the application reads both as `{}`, and this route lets in more people{}",
+        "the application reads both as `{}`, and this route lets in more people, or on less proof{}",
         first.read,
         and_more(around)
     );
     lint.say(severity, Code::RouteAlias, &place, message).because(&reason).write(format!(
-        "give both the same `allow`, or let `{}` reach a part of the application that is its own: prefix = \"/public\"",
+        "give both the same `allow` and `proof`, or let `{}` reach a part of the application that is its own: prefix = \"/public\"",
         row.path
     ));
 }
@@ -50,7 +50,7 @@ fn other_spelling(lint: &mut Lint<'_>, table: &str, row: &Route, around: &[Aroun
     let Some(first) = around.first() else { return };
     let guarded = &first.guarded;
     let message = format!(
-        "`{}` may be another name for `{}` (line {}), and is open to more people",
+        "`{}` may be another name for `{}` (line {}), and is open to more people, or on less proof",
         first.address, guarded.path, guarded.line
     );
     let (reason, path) = if first.address.ends_with(SUFFIX) {
@@ -63,7 +63,7 @@ fn other_spelling(lint: &mut Lint<'_>, table: &str, row: &Route, around: &[Aroun
     };
     let reason = format!("{reason}, and `{}` lets it in{}", row.path, and_more(around));
     lint.say(Severity::Warning, Code::RouteSpelling, &format!("{table}.path"), message).because(&reason).write(
-        format!("write a [[route]] for it too: path = \"{path}\" with the same `to` and `allow`, or allow = \"nobody\" if there is no such page"),
+        format!("write a [[route]] for it too: path = \"{path}\" with the same `to`, `allow` and `proof`, or allow = \"nobody\" if there is no such page"),
     );
 }
 
@@ -153,7 +153,7 @@ fn note<'a>(
     }
 }
 
-/// Whether `other` lets somebody in who may not use `guarded`.
+/// Whether `other` lets somebody in who may not use `guarded`, or without the proof that it asks for.
 fn opens(policy: &Policy, other: &Route, guarded: &Route, method: &Method) -> bool {
     let who = |route: &Route| match *method {
         Method::GET | Method::HEAD | Method::OPTIONS => route.access.read,
@@ -165,7 +165,8 @@ fn opens(policy: &Policy, other: &Route, guarded: &Route, method: &Method) -> bo
         // A second door through which nobody may write, or read, leaves that to the first one.
         return false;
     }
-    lets_in_more(who(other), who(guarded), &policy.roles)
+    let proves_less = guarded.proof != Proof::Any && other.proof != guarded.proof;
+    (proves_less && who(other) != Who::Nobody) || lets_in_more(who(other), who(guarded), &policy.roles)
 }
 
 fn lets_in_more(one: Who, other: Who, roles: &Roles) -> bool {

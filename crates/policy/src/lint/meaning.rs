@@ -6,7 +6,7 @@ use super::Lint;
 use crate::Code;
 use crate::diagnostic::Severity::{Error, Warning};
 use crate::section::authorize::{RoleSet, Who};
-use crate::section::route::Target;
+use crate::section::route::{Proof, Target};
 use crate::section::shield::SameSite;
 
 pub(super) fn check(lint: &mut Lint<'_>) {
@@ -200,6 +200,17 @@ fn newcomer(lint: &mut Lint<'_>, path: &str, who: &str, given: RoleSet) {
 
 fn routes(lint: &mut Lint<'_>) {
     for (path, row) in lint.routes() {
+        let public = row.access.read == Who::Public || row.access.write == Who::Public;
+        if public && row.proof != Proof::Any {
+            lint.say(
+                Error,
+                Code::Contradiction,
+                &format!("{path}.proof"),
+                format!("`{}` is open to everybody, and asks for proof", row.path),
+            )
+            .because("whoever is not signed in can prove nothing, and would be let in without it")
+            .write("write allow = \"signed-in\" or a role, in a row for these methods alone, or leave `proof` out");
+        }
         let nobody = row.access.read == Who::Nobody && row.access.write == Who::Nobody;
         if nobody && !lint.places.is_said(&format!("{path}.allow")) {
             lint.say(

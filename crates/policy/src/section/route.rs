@@ -44,6 +44,8 @@ pub struct Route {
     pub cors: Option<Cors>,
     /// Whether a refusal reads as 'nothing there' (ACC-2).
     pub hide: bool,
+    /// What kind of proof of who asks it wants besides (ID-17).
+    pub proof: Proof,
     /// Open to whoever still has to set up the second factor that their role needs (ID-17).
     pub enrols: bool,
     /// WebSocket upgrades are let through.
@@ -52,6 +54,18 @@ pub struct Route {
     pub legacy: Option<Legacy>,
     /// The line in the policy file; 0 for a route of Palisade's own.
     pub line: usize,
+}
+
+/// What a route asks of somebody who may use it, besides being signed in (ID-17, RFC 9470).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing more.
+    #[default]
+    Any,
+    /// That they proved who they are within `identify.second_factor.fresh`, in this session.
+    Recent,
+    /// That a second factor was part of how they came in.
+    Strong,
 }
 
 /// What answers a route.

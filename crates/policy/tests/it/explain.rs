@@ -34,6 +34,20 @@ to = "upstream:app"
 allow = "nobody"
 "#;
 
+// proves: ID-17
+#[test]
+fn the_proof_that_a_route_asks_for_is_told() {
+    let guarded = POLICY.replace("path = \"/api/{*rest}\"", "path = \"/api/{*rest}\"\nproof = \"recent\"");
+    let policy = policy(&guarded);
+    let roles = ["manager".to_owned()];
+    let told =
+        explain(&policy, &Method::GET, "/api/x", Asking::As { name: "ada", roles: &roles }).to_string();
+    assert!(told.contains("asks for proof of who it is within 10m"), "{told}");
+    assert!(told.contains("the session proved who it is within 10m"), "{told}");
+    let nobody = explain(&policy, &Method::GET, "/api/x", Asking::Anonymous).to_string();
+    assert!(!nobody.contains("proof"), "{nobody}");
+}
+
 fn verdict(policy: &Policy, method: &Method, path: &str, asking: Asking<'_>) -> (u16, &'static str) {
     match explain(policy, method, path, asking).verdict {
         Verdict::LetIn { .. } => (200, ""),

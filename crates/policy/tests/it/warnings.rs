@@ -46,6 +46,22 @@ fn a_route_for_nobody_and_one_for_everybody_are_told() {
     assert_eq!(told("allow = \"user\"\ncsrf = \"off\""), [Code::CsrfOff]);
 }
 
+// proves: ID-17, ACC-1
+#[test]
+fn a_way_to_the_same_page_that_asks_for_no_proof_is_told() {
+    let routes = |proof: &str| {
+        format!(
+            "[upstream.app]\nurl = \"http://127.0.0.1:5000\"\n\
+             [[route]]\npath = \"/pay\"\nto = \"upstream:app\"\nallow = \"user\"\nproof = \"recent\"\n\
+             [[route]]\npath = \"/app/{{*rest}}\"\nto = \"upstream:app\"\nallow = \"user\"\nstrip = \"/app\"\n{proof}\n"
+        )
+    };
+    let told = |proof: &str| warnings(&routes(proof), &Environment::default());
+    assert!(told("").contains(&Code::RouteAlias), "{:?}", told(""));
+    assert!(told("proof = \"strong\"").contains(&Code::RouteAlias));
+    assert_eq!(told("proof = \"recent\""), []);
+}
+
 #[test]
 fn what_nothing_uses_is_told() {
     assert_eq!(

@@ -3,11 +3,11 @@
 use http::Method;
 use palisade_model::{Denial, Refusal, Timestamp};
 use palisade_policy::section::authorize::Who;
-use palisade_policy::section::route::{Route, Service, Target};
+use palisade_policy::section::route::{Proof, Route, Service, Target};
 use palisade_store::SessionKind;
 
 use crate::access::Access;
-use crate::principal::Principal;
+use crate::principal::{Principal, Via};
 
 /// That a request was allowed. Service handlers take one, and only [`Access::authorize`] makes one: a
 /// handler cannot be reached by forgetting to ask.
@@ -54,7 +54,8 @@ impl Access {
     /// # Errors
     /// [`Denial::SignInRequired`] (401), [`Denial::Forbidden`], [`Denial::OutOfScope`], [`Denial::Boxed`],
     /// [`Denial::FactorRequired`] and [`Denial::PasswordExpired`] (403), or
-    /// [`Denial::Hidden`] (404) instead of each of them where the route hides that it exists.
+    /// [`Denial::Hidden`] (404) instead of each of them where the route hides that it exists. Whoever may use it and has
+    /// to prove more gets [`Denial::ProofNeeded`] (401) or [`Denial::FactorRequired`].
     pub fn authorize(
         &self,
         route: &Route,
@@ -63,9 +64,30 @@ impl Access {
         principal: Option<&Principal>,
     ) -> Result<Permit, Refusal> {
         judge(route, method, path, principal, self.now()).map_err(|refusal| hide(route, refusal))?;
+        if let (Some(principal), Proof::Recent | Proof::Strong) = (principal, route.proof) {
+            self.prove_more(route.proof, principal)?;
+        }
         // Somebody who is not wholly signed in is nobody yet, on routes that are open to everybody too.
         let whole = principal.filter(|principal| !principal.factor_missing() || route.enrols);
         Ok(Permit { principal: whole.cloned() })
+    }
+
+    /// What a route asks for of somebody who may use it (ID-17). To hide it from them would only keep them from proving it.
+    fn prove_more(&self, proof: Proof, principal: &Principal) -> Result<(), Refusal> {
+        if principal.kind() != SessionKind::Ordinary {
+            return Err(Refusal::new(Denial::Forbidden, "a session that a token began holds no proof"));
+        }
+        match proof {
+            Proof::Recent => self.fresh(principal),
+            Proof::Strong if !principal.strong() => Err(match principal.via() {
+                // Whoever has a second factor has no session without it: this one's owner has none yet.
+                Via::Session(_) => Refusal::new(Denial::FactorRequired, "the route asks for a second factor"),
+                Via::Token(_) | Via::Key(_) => {
+                    Refusal::new(Denial::ProofNeeded, "no second factor was shown for the token")
+                }
+            }),
+            Proof::Any | Proof::Strong => Ok(()),
+        }
     }
 }
 

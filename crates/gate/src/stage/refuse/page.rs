@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 use http::{HeaderValue, StatusCode};
 use palisade_model::denial::Facts;
 use palisade_model::{Denial, Refusal, RequestId, digest};
+use percent_encoding::utf8_percent_encode;
 
-use super::seconds_to_wait;
+use super::{NEXT_SAFE, Unsent, seconds_to_wait};
 
 /// The look of Palisade's own pages, as far as a page without forms needs it.
 const STYLE: &str = "\
@@ -44,7 +45,13 @@ pub(crate) fn policy() -> HeaderValue {
 }
 
 /// Writes the page.
-pub(super) fn write(status: StatusCode, facts: Facts, refusal: &Refusal, id: &RequestId) -> String {
+pub(super) fn write(
+    status: StatusCode,
+    facts: Facts,
+    refusal: &Refusal,
+    id: &RequestId,
+    unsent: Option<&Unsent<'_>>,
+) -> String {
     let mut page = String::with_capacity(STYLE.len() + 1024);
     let (code, title, detail) = (status.as_u16(), facts.title, facts.detail);
     let _ = write!(
@@ -69,6 +76,15 @@ pub(super) fn write(status: StatusCode, facts: Facts, refusal: &Refusal, id: &Re
         page.push_str("</ul>\n");
     }
     let (to, words) = way_on(refusal.denial, status);
+    let mut to = to.to_owned();
+    if let (Denial::ProofNeeded, Some(unsent)) = (refusal.denial, unsent) {
+        page.push_str(
+            "<p>What you sent was not carried out, and is not kept: confirm that it is you, then send it once more.</p>\n",
+        );
+        if let Some(back) = unsent.back {
+            let _ = write!(to, "?next={}", utf8_percent_encode(back, NEXT_SAFE));
+        }
+    }
     let _ = writeln!(page, "<p><a href=\"{to}\">{words}</a></p>");
     let _ = write!(
         page,

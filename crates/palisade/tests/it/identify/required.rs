@@ -1,12 +1,14 @@
-//! Who has to have a second factor, and what asks for proof: by tenant, from the first request to the last.
+//! Who has to have a second factor, and which pages of the application ask for proof anew.
+
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use palisade_model::audit::Origin;
-use palisade_model::{Secret, TenantId};
+use palisade_model::{ManualClock, Secret, TenantId, World};
 use serde_json::json;
 
-use super::HTML;
 use super::fixation::{code, session_of};
+use super::{HTML, post};
 use crate::support::{Client, PASSWORD, Site, Upstream};
 
 fn policy(upstream: &Upstream) -> String {
@@ -91,4 +93,116 @@ async fn whoever_comes_into_the_tenant_later_needs_one_from_the_next_request_on_
     assert_eq!(by_key().await.status, StatusCode::OK, "its owner has one now");
     access.set_tenant(user, None, None, &Origin::default()).await.unwrap();
     assert_eq!(by_key().await.status, StatusCode::OK);
+}
+
+fn guarded(upstream: &Upstream) -> String {
+    let row = |path: &str, more: &str| {
+        format!(
+            "[[route]]\npath = \"{path}\"\nto = \"upstream:app\"\nallow = \"user\"\ncsrf = \"origin\"\n{more}\n"
+        )
+    };
+    format!(
+        "[identify.second_factor]\nfresh = \"5m\"\n[shield.limits]\nlogin = \"1000/minute\"\n\
+         [upstream.app]\nurl = \"http://{}\"\n{}{}{}{}",
+        upstream.address,
+        row("/{*rest}", ""),
+        row("/pay", "proof = \"recent\""),
+        row("/vault", "proof = \"strong\""),
+        row("/hidden", "proof = \"recent\"\nhide = true").replace("\"user\"", "\"admin\""),
+    )
+}
+
+async fn at_a_fixed_time(upstream: &Upstream) -> (Site, std::sync::Arc<ManualClock>) {
+    let (still, clock) = World::still(World::real().now());
+    (Site::start_in(World { clock: still.clock, ..World::real() }, &guarded(upstream)).await, clock)
+}
+
+// proves: ID-17, ACC-1
+#[tokio::test]
+async fn a_page_that_asks_for_a_recent_proof_is_closed_to_an_old_one_and_open_after_confirming() {
+    let upstream = Upstream::plain().await;
+    let (site, clock) = at_a_fixed_time(&upstream).await;
+    let mut ann = site.signed_in("ann", "user").await;
+    assert_eq!(ann.get("/pay").await.status, StatusCode::OK, "just signed in");
+    clock.advance(Duration::from_secs(5 * 60));
+    assert_eq!(ann.get("/pay").await.status, StatusCode::OK, "to the second");
+    clock.advance(Duration::from_secs(1));
+    let before = upstream.received().len();
+    let refused = ann.get("/pay").await;
+    assert_eq!(
+        refused.header("www-authenticate"),
+        Some(r#"Bearer realm="api", error="insufficient_user_authentication""#)
+    );
+    site.assert_refused(&refused, 401, "identify.proof");
+    let page = ann.send(Method::GET, "/pay?n=7", &[HTML], "").await;
+    assert_eq!(
+        (page.status, page.header("location")),
+        (StatusCode::SEE_OTHER, Some("/auth/confirm?next=/pay%3Fn%3D7"))
+    );
+
+    // A form is not lost silently.
+    let own = format!("http://{}", site.address);
+    let referer = format!("{own}/pay/form");
+    let form = [("origin", own.as_str()), ("referer", &referer), HTML, ("content-type", super::FORM)];
+    let sent = ann.send(Method::POST, "/pay", &form, "amount=7").await;
+    assert_eq!(sent.status, StatusCode::UNAUTHORIZED);
+    assert!(sent.text().contains("was not carried out"), "{}", sent.text());
+    assert!(sent.text().contains("href=\"/auth/confirm?next=/pay/form\""), "{}", sent.text());
+    assert_eq!(upstream.received().len(), before, "nothing of it reached the application");
+    assert_eq!(ann.get("/work").await.status, StatusCode::OK, "all else goes on");
+
+    let token = ann.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    let field = site.running.policy.csrf.field.clone();
+    let wrong = [(field.as_str(), token.as_str()), ("password", "wrong"), ("next", "/pay?n=7")];
+    let done = post(&site, &mut ann, "/auth/confirm", &wrong).await;
+    assert_ne!(done.status, StatusCode::SEE_OTHER);
+    site.assert_refused(&ann.get("/pay").await, 401, "identify.proof");
+    let right = [(field.as_str(), token.as_str()), ("password", PASSWORD), ("next", "/pay?n=7")];
+    let done = post(&site, &mut ann, "/auth/confirm", &right).await;
+    assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, Some("/pay?n=7")));
+    assert_eq!(ann.get("/pay?n=7").await.status, StatusCode::OK);
+
+    // Hidden from those who may not use it, and from nobody else.
+    let mut ada = site.signed_in("ada", "admin").await;
+    clock.advance(Duration::from_secs(301));
+    site.assert_refused(&ann.get("/hidden").await, 404, "route.unknown");
+    site.assert_refused(&ada.get("/hidden").await, 401, "identify.proof");
+}
+
+// proves: ID-16, ID-17
+#[tokio::test]
+async fn tokens_and_keys_have_no_recent_proof_and_a_strong_page_takes_second_factors_alone() {
+    let upstream = Upstream::plain().await;
+    let site = Site::start(&guarded(&upstream)).await;
+    let mut ann = site.signed_in("ann", "user").await;
+    site.assert_refused(&ann.get("/vault").await, 403, "authorize.factor");
+    let page = ann.send(Method::GET, "/vault", &[HTML], "").await;
+    assert_eq!(page.header("location"), Some("/account/factors?next=/vault"));
+
+    let token = ann.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    let own = format!("http://{}", site.address);
+    let headers = [("content-type", "application/json"), ("origin", &own), ("x-csrf-token", &token)];
+    let wish = json!({ "name": "report", "scopes": "read", "expires": "30d" }).to_string();
+    let key = ann.send(Method::POST, "/api/v1/auth/keys", &headers, &wish).await.json();
+    let json = [("content-type", "application/json")];
+    let login = json!({ "login": "ann", "password": PASSWORD }).to_string();
+    let weak = site.client().send(Method::POST, "/api/v1/auth/login", &json, &login).await.json();
+    let codes = set_up(&site, &mut ann).await;
+    assert_eq!(ann.get("/vault").await.status, StatusCode::OK);
+
+    let half = site.client().send(Method::POST, "/api/v1/auth/login", &json, &login).await.json();
+    let shown = json!({ "ticket": half["ticket"], "code": codes[0].expose() }).to_string();
+    let strong = site.client().send(Method::POST, "/api/v1/auth/second", &json, &shown).await.json();
+    let asks = async |token: &serde_json::Value, path: &str| {
+        let bearer = format!("Bearer {}", token.as_str().unwrap());
+        site.client().send(Method::GET, path, &[("authorization", bearer.as_str())], "").await
+    };
+    let before = upstream.received().len();
+    site.assert_refused(&asks(&key["token"], "/pay").await, 401, "identify.proof");
+    site.assert_refused(&asks(&key["token"], "/vault").await, 401, "identify.proof");
+    site.assert_refused(&asks(&strong["access_token"], "/pay").await, 401, "identify.proof");
+    assert_eq!(asks(&weak["access_token"], "/vault").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(upstream.received().len(), before);
+    assert_eq!(asks(&strong["access_token"], "/vault").await.status, StatusCode::OK);
+    assert_eq!(asks(&key["token"], "/work").await.status, StatusCode::OK);
 }

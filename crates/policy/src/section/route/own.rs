@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Method};
 
-use super::{Legacy, Methods, Route, Service, Target};
+use super::{Legacy, Methods, Proof, Route, Service, Target};
 use crate::section::authorize::{Access, Who};
 use crate::section::csrf::CsrfRule;
 
@@ -247,6 +247,7 @@ pub(crate) fn rows(ground: &Ground) -> Vec<Route> {
             timeout: Duration::from_secs(30),
             cors: None,
             hide: false,
+            proof: Proof::Any,
             enrols: ENROLS.contains(path),
             upgrade: false,
             legacy: announced(path),

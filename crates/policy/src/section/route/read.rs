@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::free::Taken;
 use super::path::path_fault;
-use super::{Methods, Route, Routes, Target, legacy, own};
+use super::{Methods, Proof, Route, Routes, Target, legacy, own};
 use crate::diagnostic::{Code, Diagnostic, Place};
-use crate::read::kind::{Context, Kind, Raw, Read, Wrong, text_of};
+use crate::read::kind::{Context, Kind, Raw, Read, Word, Wrong, text_of};
 use crate::read::quantity::Size;
 use crate::read::{Reader, Scope, Setting, Shape, Table};
 use crate::section::authorize::{Access, Allow, Roles, Who};
@@ -55,6 +55,11 @@ const HIDE: Setting<bool> = Setting::new(
     "false",
     "Whether a refusal reads as if there were nothing: 404 in place of 401 and 403.",
 );
+const PROOF: Setting<Proof> = Setting::new(
+    "route.proof",
+    "any",
+    "Proof that is asked for besides: a `recent` one (`identify.second_factor.fresh`), or a `strong` one, with a second factor.",
+);
 const UPGRADE: Setting<bool> =
     Setting::new("route.upgrade", "false", "Whether WebSocket upgrades are let through.");
 const STRIP: Setting<String> =
@@ -66,7 +71,8 @@ pub(crate) const SCOPES: &[Scope] = &[Scope {
     path: "route",
     doc: "Which path leads where, and on which terms. What no route names is 404; a route that names nobody is for nobody.",
     settings: &[
-        &PATH, &TO, &METHODS, &ALLOW, &CSRF, &LIMITS, &BODY, &TIMEOUT, &HIDE, &UPGRADE, &STRIP, &PREFIX,
+        &PATH, &TO, &METHODS, &ALLOW, &CSRF, &LIMITS, &BODY, &TIMEOUT, &HIDE, &PROOF, &UPGRADE, &STRIP,
+        &PREFIX,
     ],
     tables: &["cors", "deprecated"],
     shape: Shape::Listed,
@@ -146,6 +152,7 @@ fn read_one(reader: &mut Reader<'_>, table: &Table<'_>, around: &Around<'_>, ind
         timeout: reader.read(table, &TIMEOUT),
         cors: read_cors(reader, table),
         hide: reader.read(table, &HIDE),
+        proof: reader.read(table, &PROOF),
         enrols: false,
         upgrade: reader.read(table, &UPGRADE),
         legacy: legacy::read(reader, table),
@@ -249,6 +256,11 @@ fn read_cors(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<crate::sectio
     let table = reader.open(table, "cors", "shield.cors");
     let cors = cors::read(reader, &table);
     table.is_there().then_some(cors)
+}
+
+impl Word for Proof {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("any", Self::Any), ("recent", Self::Recent), ("strong", Self::Strong)];
 }
 
 /// `upstream:NAME`.
