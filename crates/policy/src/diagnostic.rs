@@ -85,6 +85,7 @@ codes! {
     SignUpWide "P052" "A provider at which anybody can get an account makes accounts here.";
     MailPlain "P053" "Letters, with the links in them, go over a network without TLS.";
     SignUpUnproven "P054" "Registration is open, and nobody asks whose an address is.";
+    OutsideAdministrators "P055" "A group at another site makes administrators here.";
 }
 
 /// Whether the policy can be used at all.

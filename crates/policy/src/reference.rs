@@ -112,6 +112,7 @@ pub fn example_toml() -> String {
             "upstream.NAME" => "[upstream.app]".to_owned(),
             "route.deprecated" => "#[route.deprecated]".to_owned(),
             "identify.oidc.NAME" => "#[identify.oidc.google]".to_owned(),
+            "identify.oidc.NAME.roles" => "#[identify.oidc.google.roles]".to_owned(),
             _ => scope.header(),
         };
         text.push_str(&format!("\n# {}\n{header}\n", scope.doc));

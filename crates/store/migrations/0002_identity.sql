@@ -98,6 +98,8 @@ CREATE TABLE identities (
     email TEXT,
     linked_at BIGINT NOT NULL,
     last_used BIGINT,
+    -- Names of the roles that came by it: they go when the provider takes them away.
+    roles TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (issuer, subject)
 ) /*strict*/;
 CREATE INDEX identities_user ON identities (user_id);
@@ -107,7 +109,9 @@ CREATE TABLE session_issuers (
     session_id BYTEA PRIMARY KEY,
     issuer TEXT NOT NULL,
     subject TEXT NOT NULL,
-    sid TEXT
+    sid TEXT,
+    -- The ID token by which the provider knows the session again at sign-out, sealed.
+    hint BYTEA
 ) /*strict*/;
 CREATE INDEX session_issuers_subject ON session_issuers (issuer, subject);
 

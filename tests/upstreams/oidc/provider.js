@@ -1,6 +1,6 @@
 // A certified OpenID provider (oidc-provider) for the tests, on a free port of this machine.
 //
-// PUT /test/start {redirect_uri, backchannel_logout_uri, algorithm} starts it (again), with new keys.
+// PUT /test/start {redirect_uri, post_logout_redirect_uri, backchannel_logout_uri, algorithm} starts it (again), with new keys.
 // PUT /test/account {sub, email, email_verified, ...} says who signs in next, and what is told of them.
 // Everything else is oidc-provider's own.
 
@@ -22,7 +22,9 @@ let answer;
 let account = { sub: 'nobody' };
 const accounts = new Map();
 
-function start(issuer, { redirect_uri, backchannel_logout_uri, algorithm = 'RS256', standard = true }) {
+function start(issuer, settings) {
+  const { redirect_uri, post_logout_redirect_uri, backchannel_logout_uri } = settings;
+  const { algorithm = 'RS256', standard = true } = settings;
   const { privateKey } = generateKeyPairSync(...KEYS[algorithm]);
   const key = { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: algorithm };
   const provider = new Provider(issuer, {
@@ -34,13 +36,14 @@ function start(issuer, { redirect_uri, backchannel_logout_uri, algorithm = 'RS25
         response_types: ['code'],
         grant_types: ['authorization_code'],
         id_token_signed_response_alg: algorithm,
+        post_logout_redirect_uris: post_logout_redirect_uri ? [post_logout_redirect_uri] : [],
         backchannel_logout_uri,
         backchannel_logout_session_required: true,
       },
     ],
     jwks: { keys: [key] },
     cookies: { keys: ['not a secret'] },
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['preferred_username', 'name'] },
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['preferred_username', 'name', 'groups'] },
     // As Google does; by the book an address is told at the user info endpoint alone.
     conformIdTokenClaims: standard,
     enabledJWA: { idTokenSigningAlgValues: Object.keys(KEYS) },

@@ -1,5 +1,6 @@
 //! The flow itself: the way to the provider, and what is believed of those who come back from it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,9 @@ use openidconnect::{
     Scope, SignatureVerificationError, TokenResponse,
 };
 use palisade_model::{Denial, Refusal, Timestamp};
-use palisade_policy::section::identify::GOOGLE_ISSUER;
+use palisade_policy::section::authorize::RoleSet;
+use palisade_policy::section::identify::{GOOGLE_ISSUER, OutsideRoles};
+use serde_json::Value;
 
 use super::provider::{Provider, printable, said, unavailable};
 use super::transaction::Transaction;
@@ -52,6 +55,21 @@ pub(crate) struct Claims {
     pub(crate) hosted_domain: Option<String>,
     /// Whether the provider asked for more than one factor (RFC 8176).
     pub(crate) several_factors: bool,
+    /// What their groups give here, where the policy lets groups give anything.
+    pub(crate) roles: Option<RoleSet>,
+    /// The ID token itself, where the provider will want to see it at sign-out.
+    pub(crate) token: Option<String>,
+}
+
+/// The roles for the groups of a claim: a text or a list of texts, compared letter by letter. Whatever else it is
+/// names no group.
+fn roles_of(rule: &OutsideRoles, claim: Option<&Value>) -> RoleSet {
+    let groups: HashSet<&str> = match claim {
+        Some(Value::String(group)) => HashSet::from([group.as_str()]),
+        Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
+        _ => HashSet::new(),
+    };
+    rule.given(|group| groups.contains(group))
 }
 
 /// The algorithms that count at this provider.
@@ -127,7 +145,11 @@ impl Provider {
         };
         let claims = claims.map_err(|fault| refused(fault.why()))?;
         let mut told = self.told(&claims);
-        if told.shown_email.is_none() && metadata.userinfo_endpoint().is_some() {
+        told.token = self.settings.sign_out_there.then(|| token.to_string());
+        // Many tell groups at that endpoint alone, too.
+        let groups = self.settings.roles.as_ref().map(|rule| &rule.claim);
+        let unsaid = groups.is_some_and(|claim| !claims.additional_claims().other.contains_key(claim));
+        if (told.shown_email.is_none() || unsaid) && metadata.userinfo_endpoint().is_some() {
             self.ask_for_more(&relying, &claims, tokens.access_token(), &mut told).await?;
         }
         Ok(told)
@@ -210,6 +232,8 @@ impl Provider {
             sid: more.sid.clone().filter(|sid| !sid.is_empty() && sid.len() <= LONGEST_SUBJECT),
             hosted_domain: more.hd.as_ref().map(|domain| domain.to_lowercase()),
             several_factors: methods.is_some_and(|all| all.iter().any(|method| method.as_str() == "mfa")),
+            roles: self.settings.roles.as_ref().map(|rule| roles_of(rule, more.other.get(&rule.claim))),
+            token: None,
         }
     }
 
@@ -228,9 +252,15 @@ impl Provider {
         let info: UserInfo = Box::pin(request.request_async(&sender))
             .await
             .map_err(|_| refused("the user info cannot be read, or is another subject's"))?;
-        let email = info.email().map(|email| email.as_str());
-        told.verified_email = self.believed(email, info.email_verified());
-        told.shown_email = email.map(str::to_owned);
+        if told.shown_email.is_none() {
+            let email = info.email().map(|email| email.as_str());
+            told.verified_email = self.believed(email, info.email_verified());
+            told.shown_email = email.map(str::to_owned);
+        }
+        if let Some(rule) = &self.settings.roles {
+            let (token, info) = (&claims.additional_claims().other, &info.additional_claims().other);
+            told.roles = Some(roles_of(rule, token.get(&rule.claim).or_else(|| info.get(&rule.claim))));
+        }
         let name = info.preferred_username().map(|name| name.as_str().to_owned());
         told.name = told.name.take().or(name);
         Ok(())

@@ -5,6 +5,7 @@
 //! provider and in the transaction in which it began. Requests go out through [`Outgoing`], which the caller brings.
 
 mod claims;
+mod farewell;
 mod keys;
 mod logout;
 mod outgoing;
@@ -44,6 +45,10 @@ impl Providers {
             )
         };
         Self { all: policy.identify.providers.iter().map(one).collect(), sealer: Sealer::new(roots) }
+    }
+
+    pub(crate) fn of_issuer(&self, issuer: &str) -> Option<&Provider> {
+        self.all.iter().find(|provider| provider.settings.issuer.text == issuer)
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<&Provider> {

@@ -16,6 +16,9 @@ pub(crate) const LIFE: Duration = Duration::from_secs(10 * 60);
 
 const NAME: &str = "oidc transaction";
 
+/// The name of what is kept for a sign-out there.
+const HINT: &str = "oidc sign-out";
+
 /// Under which its key is derived.
 const LABEL: &str = "oidc";
 
@@ -69,6 +72,33 @@ impl Sealer {
         Ok(BASE64URL_NOPAD.encode(&seal::seal(&Self::under(present, state), NAME, &text, world)?))
     }
 
+    /// A secret that rests in the store for as long as a session, under a key that is made of what it belongs to.
+    pub(crate) fn seal_for(&self, whose: &str, secret: &[u8], world: &World) -> Result<Vec<u8>, AccessError> {
+        let present = self.keys.first().ok_or_else(|| AccessError::Seal { name: HINT.to_owned() })?;
+        seal::seal(&Self::under(present, whose), HINT, secret, world)
+    }
+
+    /// What [`seal_for`](Self::seal_for) was given for the same.
+    pub(crate) fn open_for(&self, whose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.keys.iter().find_map(|key| seal::open(&Self::under(key, whose), HINT, sealed).ok())
+    }
+
+    /// What shows that this site sent somebody away until then; [`sent`](Self::sent) knows it again.
+    pub(crate) fn state(&self, until: Timestamp) -> Option<String> {
+        self.keys.first().map(|key| state_under(key, until.as_secs()))
+    }
+
+    /// Whether this site made that state, and its time is not over.
+    pub(crate) fn sent(&self, state: &str, now: Timestamp) -> bool {
+        let until = state.split_once('.').and_then(|(until, _)| until.parse::<i64>().ok());
+        until.is_some_and(|until| {
+            let own = |key: &Key| {
+                palisade_model::digest::equal(state_under(key, until).as_bytes(), state.as_bytes())
+            };
+            now <= Timestamp::from_secs(until) && self.keys.iter().any(own)
+        })
+    }
+
     /// The transaction of that cookie and state; `None` when they do not belong together or its time is over.
     pub(crate) fn open(&self, state: &str, cookie: &str, now: Timestamp) -> Option<Transaction> {
         let sealed = BASE64URL_NOPAD.decode(cookie.as_bytes()).ok()?;
@@ -77,6 +107,11 @@ impl Sealer {
         let transaction: Transaction = serde_json::from_slice(&text).ok()?;
         (now < Timestamp::from_micros(transaction.expires_at)).then_some(transaction)
     }
+}
+
+fn state_under(key: &Key, until: i64) -> String {
+    let tag = hmac_sha256(key.expose(), &[b"signed out", &until.to_be_bytes()]);
+    format!("{until}.{}", BASE64URL_NOPAD.encode(&tag))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The library's types, with the few fields that it leaves to its users.
 
+use std::collections::HashMap;
+
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
     CoreErrorResponseType, CoreGenderClaim, CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
@@ -13,6 +15,7 @@ use openidconnect::{
     StandardErrorResponse, StandardTokenResponse, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What a discovery document says besides.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -20,6 +23,9 @@ pub(super) struct MoreMetadata {
     /// Whether answers carry `iss` (RFC 9207 section 3).
     #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: Option<bool>,
+    /// Where people sign out there (OpenID Connect RP-Initiated Logout 1.0, section 2.1): a URL, or whatever it sent.
+    #[serde(default)]
+    pub(super) end_session_endpoint: Option<Value>,
 }
 
 impl AdditionalProviderMetadata for MoreMetadata {}
@@ -33,6 +39,9 @@ pub(super) struct MoreClaims {
     /// The provider's session (OpenID Connect Back-Channel Logout 1.0, section 2.1).
     #[serde(default)]
     pub(super) sid: Option<String>,
+    /// All else, of any kind.
+    #[serde(flatten)]
+    pub(super) other: HashMap<String, Value>,
 }
 
 impl AdditionalClaims for MoreClaims {}

@@ -2,6 +2,7 @@
 
 mod evil;
 mod logout;
+mod roles;
 
 use palisade_access::{Access, Arrival, Arrived, Entered, SignUp};
 use palisade_model::audit::Origin;

@@ -357,6 +357,43 @@ pub(super) const CONTROLS: &[Control] = &[
         probe: Probe::WithTheProver,
     },
     Control {
+        id: "identify.outside_roles",
+        title: "Roles follow the groups of the site that somebody comes from",
+        stage: Stage::Identify,
+        keys: &["identify.oidc.NAME.roles.claim", "identify.oidc.NAME.roles.map"],
+        enforced_by: "crates/access/src/service/sign_in/follow.rs",
+        requirements: &["ID-6", "ACC-1"],
+        references: &["ASVS V8.3.2", "ASVS V10.5.2"],
+        sentence: |policy| {
+            let following = policy.identify.providers.iter().filter(|one| one.roles.is_some());
+            let labels: Vec<&str> = following.map(|one| one.label.as_str()).collect();
+            format!(
+                "Each sign-in gives the roles of somebody's groups there and takes back what groups gave before; sites that \
+                 give roles: {}.",
+                listed(&labels)
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
+        id: "identify.sign_out_there",
+        title: "Signing out can end the session elsewhere too",
+        stage: Stage::Identify,
+        keys: &["identify.oidc.NAME.sign_out_there"],
+        enforced_by: "crates/access/src/service/sign_in/follow.rs",
+        requirements: &["ID-6"],
+        references: &["ASVS V10.6.2", "OpenID Connect RP-Initiated Logout 1.0"],
+        sentence: |policy| {
+            let leading = policy.identify.providers.iter().filter(|one| one.sign_out_there);
+            let labels: Vec<&str> = leading.map(|one| one.label.as_str()).collect();
+            format!(
+                "Signing out ends the session here first; it leads on to sign out at: {}.",
+                listed(&labels)
+            )
+        },
+        probe: Probe::WithTheProver,
+    },
+    Control {
         id: "identify.no_test_user",
         title: "No fixed user stands in for a sign-in",
         stage: Stage::Identify,

@@ -4,6 +4,7 @@ use super::Lint;
 use crate::Code;
 use crate::diagnostic::Severity::{Error, Warning};
 use crate::section::app::Deployment;
+use crate::section::authorize::RoleSet;
 use crate::section::identify::{GOOGLE_ISSUER, Provider};
 
 pub(super) fn check(lint: &mut Lint<'_>) {
@@ -12,6 +13,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
         test_user(lint, provider);
         plain(lint, provider);
         anybody(lint, provider);
+        superusers(lint, provider);
     }
 }
 
@@ -45,4 +47,19 @@ fn anybody(lint: &mut Lint<'_>, provider: &Provider) {
     lint.say(Warning, Code::SignUpWide, &path, "whoever has a Google account gets an account here")
         .because("registration is closed otherwise, so this may be more than was meant")
         .write("write domains = [\"example.com\"], or sign_up = false");
+}
+
+/// Whoever looks after groups there makes administrators here.
+fn superusers(lint: &mut Lint<'_>, provider: &Provider) {
+    let roles = &lint.policy.roles;
+    let Some(rule) = &provider.roles else { return };
+    let highest =
+        |given: RoleSet| roles.names_of(given).any(|name| roles.expand(name).meets(roles.administrators()));
+    for (group, _) in rule.map.iter().filter(|(_, given)| highest(*given)) {
+        let path = format!("identify.oidc.{}.roles.map", provider.name);
+        let message = format!("the group `{group}` of {} makes administrators here", provider.label);
+        lint.say(Warning, Code::OutsideAdministrators, &path, message)
+            .because("whoever may add people to that group there can give themselves everything here")
+            .write("give a lesser role by groups, and the highest by hand; or ask it for a second factor: required_for = [\"admin\"] in [identify.second_factor]");
+    }
 }

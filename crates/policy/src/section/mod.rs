@@ -31,6 +31,7 @@ pub const SCOPES: &[&[Scope]] = &[
     identify::sessions::SCOPES,
     identify::tokens::SCOPES,
     identify::oidc::SCOPES,
+    identify::outside::SCOPES,
     identify::api_keys::SCOPES,
     identify::admin_tokens::SCOPES,
     identify::breakglass::SCOPES,

@@ -62,6 +62,20 @@ fn a_way_to_the_same_page_that_asks_for_no_proof_is_told() {
     assert_eq!(told("proof = \"recent\""), []);
 }
 
+// proves: ID-6
+#[test]
+fn a_group_elsewhere_that_makes_administrators_is_told() {
+    let told = |map: &str| {
+        let text = format!(
+            "[identify.oidc.company]\nissuer = \"https://login.example.com\"\nclient_id = \"us\"\n\
+             [identify.oidc.company.roles]\nmap = {map}\n"
+        );
+        warnings(&text, &Environment::default())
+    };
+    assert_eq!(told("{ \"/parts/admins\" = \"admin\", it = \"user\" }"), [Code::OutsideAdministrators]);
+    assert_eq!(told("{ \"/parts/admins\" = \"manager\" }"), []);
+}
+
 #[test]
 fn what_nothing_uses_is_told() {
     assert_eq!(

@@ -14,7 +14,7 @@ use crate::{Identity, Link, Mail, Store, StoreError, User, outbox, user};
 
 statements! {
     // Whatever lets somebody in besides the password.
-    DROP_IDENTITIES = "DELETE FROM identities WHERE user_id = $1";
+    DROP_IDENTITIES = "DELETE FROM identities WHERE user_id = $1 RETURNING roles";
     DROP_TOKENS = "DELETE FROM api_tokens WHERE user_id = $1";
     DROP_PENDING = "DELETE FROM pending WHERE user_id = $1";
     DROP_TOTP = "DELETE FROM totp WHERE user_id = $1";
@@ -26,8 +26,14 @@ statements! {
 }
 
 /// What a stranger may have fastened to an account whose address nobody had confirmed.
-fn loosen(user: UserId) -> [Query; 3] {
-    [DROP_IDENTITIES.with(values![user]), DROP_TOKENS.with(values![user]), DROP_PENDING.with(values![user])]
+/// Roles that came by accounts elsewhere go with those.
+async fn loosen(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
+    tx.later(DROP_TOKENS.with(values![user]));
+    tx.later(DROP_PENDING.with(values![user]));
+    for mut gone in tx.rows(DROP_IDENTITIES.with(values![user])).await? {
+        user::take_roles(tx, user, &user::roles_in(&gone.read::<String>()?)?).await?;
+    }
+    Ok(())
 }
 
 fn drop_factors(user: UserId) -> [Query; 3] {
@@ -78,7 +84,7 @@ impl Store {
                     if let Some(email) = used.email {
                         let unproven = of.email_verified_at.is_none();
                         if unproven || back {
-                            loosen(of.id).into_iter().for_each(|query| tx.later(query));
+                            loosen(tx, of.id).await?;
                         }
                         if unproven && anybodys {
                             drop_factors(of.id).into_iter().for_each(|query| tx.later(query));
@@ -151,7 +157,7 @@ impl Store {
                     first(taken).ok_or(StoreError::Gone)?;
                     drop_factors(of.id).into_iter().for_each(|query| tx.later(query));
                     tx.later(DROP_HISTORY.with(values![of.id]));
-                    loosen(of.id).into_iter().for_each(|query| tx.later(query));
+                    loosen(tx, of.id).await?;
                     let linked = tx.rows(link).await?;
                     first(linked).ok_or(StoreError::Taken { what: "identity" })?;
                     tx.later(session::end_all(of.id, None));

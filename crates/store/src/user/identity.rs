@@ -41,6 +41,8 @@ pub struct Source {
     pub subject: String,
     /// The provider's own session, if it tells one.
     pub sid: Option<String>,
+    /// What the provider wants to see at sign-out, sealed; none where nobody signs out there.
+    pub hint: Option<Vec<u8>>,
 }
 
 macro_rules! columns {
@@ -56,8 +58,11 @@ statements! {
     LINK = "INSERT INTO identities (issuer, subject, user_id, provider, email, linked_at, last_used) \
             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (issuer, subject) DO NOTHING RETURNING 1";
     USED = "UPDATE identities SET last_used = $3 WHERE issuer = $1 AND subject = $2 AND user_id = $4 RETURNING 1";
-    UNLINK = "DELETE FROM identities WHERE user_id = $1 AND issuer = $2 AND subject = $3 RETURNING 1";
-    BEGAN = "INSERT INTO session_issuers (session_id, issuer, subject, sid) VALUES ($1, $2, $3, $4)";
+    UNLINK = "DELETE FROM identities WHERE user_id = $1 AND issuer = $2 AND subject = $3 RETURNING roles";
+    GIVEN = "SELECT roles FROM identities WHERE issuer = $1 AND subject = $2 AND user_id = $3";
+    SET_GIVEN = "UPDATE identities SET roles = $4 WHERE issuer = $1 AND subject = $2 AND user_id = $3 RETURNING 1";
+    BEGAN = "INSERT INTO session_issuers (session_id, issuer, subject, sid, hint) VALUES ($1, $2, $3, $4, $5)";
+    BEGAN_BY = "SELECT issuer, subject, sid, hint FROM session_issuers WHERE session_id = $1";
     END_OF = "DELETE FROM sessions WHERE id IN (SELECT session_id FROM session_issuers WHERE issuer = $1 \
               AND (subject = $2 OR $2 IS NULL) AND (sid = $3 OR $3 IS NULL)) AND (id <> $4 OR $4 IS NULL) \
               RETURNING id, user_id";
@@ -111,7 +116,13 @@ pub(crate) async fn begin(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let used = USED.with(values![&source.issuer, &source.subject, now, of]);
-    let began = BEGAN.with(values![session, &source.issuer, &source.subject, source.sid.as_ref()]);
+    let began = BEGAN.with(values![
+        session,
+        &source.issuer,
+        &source.subject,
+        source.sid.as_ref(),
+        source.hint.clone()
+    ]);
     let [used, _] = tx.all([used, began]).await?;
     first(used).ok_or(StoreError::Gone)?;
     if let Some(sid) = &source.sid {
@@ -187,8 +198,63 @@ impl Store {
             .await
     }
 
-    /// Takes an account elsewhere from a user, unless it is their last way in. The sessions that it began end, all but
-    /// the named one. Whether they had it.
+    /// The roles that somebody has by an account elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] when it is not theirs; when the database does not answer.
+    pub async fn roles_by(
+        &self,
+        issuer: &str,
+        subject: &str,
+        user: UserId,
+    ) -> Result<Vec<String>, StoreError> {
+        let rows = self.db().point(GIVEN.with(values![issuer, subject, user])).await?;
+        user::roles_in(&first(rows).ok_or(StoreError::Gone)?.read::<String>()?)
+    }
+
+    /// Notes that a user, as they were read, has `given` by an account elsewhere, and `roles` altogether.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when their roles are others meanwhile; [`StoreError::Gone`] when the account is not theirs.
+    pub async fn follow_roles(
+        &self,
+        user: &User,
+        roles: &[String],
+        (issuer, subject): (&str, &str),
+        given: &[String],
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        let (id, was, roles) = (user.id, user.roles.clone(), roles.to_vec());
+        let note = SET_GIVEN.with(values![issuer, subject, id, user::roles_text(given)]);
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let [noted] = tx.all([note]).await?;
+                    first(noted).ok_or(StoreError::Gone)?;
+                    if roles != was {
+                        user::exchange_roles(tx, id, &was, &roles).await?;
+                    }
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// By which account elsewhere a session began, if by any.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn began_by(&self, session: SessionId) -> Result<Option<Source>, StoreError> {
+        let rows = self.db().point(BEGAN_BY.with(values![session])).await?;
+        let read = |mut row: Row| {
+            Ok(Source { issuer: row.read()?, subject: row.read()?, sid: row.read()?, hint: row.read()? })
+        };
+        first(rows).map(read).transpose()
+    }
+
+    /// Takes an account elsewhere from a user, unless it is their last way in, with the roles that came by it. The
+    /// sessions that it began end, all but the named one. Whether they had it.
     ///
     /// # Errors
     /// [`StoreError::LastWay`] when nobody could sign in to the account any more: it stays.
@@ -206,9 +272,8 @@ impl Store {
             .write(move |tx| {
                 Box::pin(async move {
                     let [gone] = tx.all([unlink]).await?;
-                    if gone.is_empty() {
-                        return Ok(false);
-                    }
+                    let Some(mut gone) = first(gone) else { return Ok(false) };
+                    user::take_roles(tx, of, &user::roles_in(&gone.read::<String>()?)?).await?;
                     way::keep_one(tx, of).await?;
                     for mut row in tx.rows(end).await? {
                         tx.changed(Subject::Session(row.read()?));

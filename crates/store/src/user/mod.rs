@@ -70,6 +70,8 @@ statements! {
     ENABLED = "SELECT enabled FROM users WHERE id = $1";
     MAKE_STALE = "UPDATE sessions SET stale = 1 WHERE user_id = $1";
     SET_TENANT = "UPDATE users SET tenant = $2 WHERE id = $1 RETURNING 1";
+    ROLES_OF = "SELECT roles FROM users WHERE id = $1";
+    SET_ROLES_OF = "UPDATE users SET roles = $3 WHERE id = $1 AND roles = $2 RETURNING 1";
     SET_ROLES = "UPDATE users SET roles = $2 WHERE id = $1 RETURNING 1";
 }
 
@@ -86,8 +88,7 @@ impl User {
             email: row.read()?,
             email_verified_at: row.read()?,
             tenant: row.read()?,
-            roles: serde_json::from_str(&row.read::<String>()?)
-                .map_err(|_| StoreError::Corrupt("the roles of a user"))?,
+            roles: roles_in(&row.read::<String>()?)?,
             password: row.read()?,
             password_at: row.read()?,
             enabled: row.read()?,
@@ -96,7 +97,40 @@ impl User {
     }
 }
 
-fn roles_text(roles: &[String]) -> String {
+/// Roles as they are kept, read.
+pub(crate) fn roles_in(text: &str) -> Result<Vec<String>, StoreError> {
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt("the roles of a user"))
+}
+
+/// Gives a user the roles `next`, if theirs are still `was`. Their sessions get another id at their next use.
+///
+/// # Errors
+/// [`StoreError::Taken`] when they have others meanwhile.
+pub(crate) async fn exchange_roles(
+    tx: &mut Tx<'_>,
+    id: UserId,
+    was: &[String],
+    next: &[String],
+) -> Result<(), StoreError> {
+    let set = SET_ROLES_OF.with(values![id, roles_text(was), roles_text(next)]);
+    let [set, _] = tx.all([set, MAKE_STALE.with(values![id])]).await?;
+    first(set).ok_or(StoreError::Taken { what: "roles" })?;
+    tx.changed(Subject::User(id));
+    Ok(())
+}
+
+/// Takes roles from a user that came by an account elsewhere.
+pub(crate) async fn take_roles(tx: &mut Tx<'_>, id: UserId, gone: &[String]) -> Result<(), StoreError> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let found = tx.rows(ROLES_OF.with(values![id])).await?;
+    let was = roles_in(&first(found).ok_or(StoreError::Gone)?.read::<String>()?)?;
+    let next: Vec<String> = was.iter().filter(|role| !gone.contains(role)).cloned().collect();
+    if next == was { Ok(()) } else { exchange_roles(tx, id, &was, &next).await }
+}
+
+pub(crate) fn roles_text(roles: &[String]) -> String {
     serde_json::Value::from(roles).to_string()
 }
 

@@ -31,7 +31,7 @@ fn passkey(f: &Fixture, user: palisade_model::id::UserId, seed: u8) -> Passkey {
 }
 
 fn source(subject: &str, sid: &str) -> Source {
-    Source { issuer: ISSUER.into(), subject: subject.into(), sid: Some(sid.into()) }
+    Source { issuer: ISSUER.into(), subject: subject.into(), sid: Some(sid.into()), hint: None }
 }
 
 fn row() -> AuditEvent {

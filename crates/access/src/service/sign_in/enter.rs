@@ -32,6 +32,8 @@ pub(crate) enum First {
         subject: String,
         /// Their session there, which a back-channel logout names.
         sid: Option<String>,
+        /// What it wants to see at sign-out, sealed.
+        hint: Option<Vec<u8>>,
         /// The issuer says that it asked for a second factor itself, and the policy believes it.
         strong: bool,
     },
@@ -43,9 +45,12 @@ impl First {
     /// By which account elsewhere the session begins, so that it ends with that.
     pub(crate) fn source(&self) -> Option<Source> {
         match self {
-            Self::Provider { issuer, subject, sid, .. } => {
-                Some(Source { issuer: issuer.clone(), subject: subject.clone(), sid: sid.clone() })
-            }
+            Self::Provider { issuer, subject, sid, hint, .. } => Some(Source {
+                issuer: issuer.clone(),
+                subject: subject.clone(),
+                sid: sid.clone(),
+                hint: hint.clone(),
+            }),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 pub(crate) mod confirm;
 pub(crate) mod enter;
+mod follow;
 pub(crate) mod passkey;
 pub(crate) mod password;
 pub(crate) mod prove;

@@ -124,7 +124,9 @@ impl Access {
             Some(user) => user,
             None => self.newcomer(provider, &claims, origin).await?,
         };
+        let user = self.follow(provider, &claims, user, origin).await?;
         let first = First::Provider {
+            hint: self.hint(issuer, &claims)?,
             issuer: issuer.clone(),
             subject: claims.subject,
             sid: claims.sid,
@@ -407,5 +409,7 @@ fn test_claims(email: &str) -> Claims {
         sid: None,
         hosted_domain: email.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()),
         several_factors: false,
+        roles: None,
+        token: None,
     }
 }

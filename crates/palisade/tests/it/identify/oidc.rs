@@ -4,6 +4,7 @@ mod browser;
 mod failing;
 mod link;
 mod logout;
+mod roles;
 
 use std::net::SocketAddr;
 
@@ -54,6 +55,7 @@ impl World {
     pub async fn begin(&self, mut settings: Value) {
         let origin = format!("http://{}", self.site.address);
         settings["redirect_uri"] = format!("{origin}/auth/callback/company").into();
+        settings["post_logout_redirect_uri"] = format!("{origin}/auth/signed-out").into();
         settings["backchannel_logout_uri"] = format!("{origin}/auth/oidc/company/backchannel-logout").into();
         self.tell("/test/start", &settings).await;
     }

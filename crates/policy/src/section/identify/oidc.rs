@@ -6,6 +6,7 @@ use palisade_model::Secret;
 use serde_json::{Value, json};
 use url::{Host, Url};
 
+use super::outside::{self, OutsideRoles};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::kind::{Context, Kind, Raw, Read, Wrong, text_of};
 use crate::read::setting::Variable;
@@ -71,6 +72,12 @@ const TRUST_FACTOR: Setting<bool> = Setting::new(
     "false",
     "Whether a second factor that the provider asked for (`mfa` in amr) counts here.",
 );
+const SIGN_OUT_THERE: Setting<bool> = Setting::new(
+    "identify.oidc.NAME.sign_out_there",
+    "false",
+    "Whether signing out here leads on to the provider, to sign out there too, where it offers that. Register \
+     BASE_URL/auth/signed-out there.",
+);
 const CA_FILE: Setting<PathBuf> = Setting::optional(
     "identify.oidc.NAME.ca_file",
     "Certificates (PEM) by which the provider is known, instead of the system's.",
@@ -96,10 +103,11 @@ pub(crate) const SCOPES: &[Scope] = &[Scope {
         &SIGN_UP,
         &TRUST_EMAIL,
         &TRUST_FACTOR,
+        &SIGN_OUT_THERE,
         &CA_FILE,
         &TEST_USER,
     ],
-    tables: &[],
+    tables: &["roles"],
     shape: Shape::Named,
 }];
 
@@ -204,6 +212,8 @@ fn read_one(
         sign_up: reader.read(table, &SIGN_UP),
         trust_email: reader.read(table, &TRUST_EMAIL),
         trust_second_factor: reader.read(table, &TRUST_FACTOR),
+        roles: outside::read(reader, table, roles),
+        sign_out_there: reader.read(table, &SIGN_OUT_THERE),
         ca_file: reader.read_if_said(table, &CA_FILE),
         test_user: reader.read_if_said(table, &TEST_USER),
         name,
@@ -269,6 +279,10 @@ pub struct Provider {
     pub trust_email: bool,
     /// Whether its second factor counts here.
     pub trust_second_factor: bool,
+    /// Roles that follow its groups; `None` where it gives none.
+    pub roles: Option<OutsideRoles>,
+    /// Whether signing out here leads on to it.
+    pub sign_out_there: bool,
     /// Certificates by which it is known, instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Everybody becomes the user of this address, without a network (ID-7).

@@ -55,6 +55,7 @@ const ROWS: &[Own] = &[
     Own(GET, "/auth/confirm", Identity, SignedIn, Token, Usual),
     Own(POST, "/auth/confirm", Identity, SignedIn, Token, SignIn),
     Own(POST, "/auth/logout", Identity, SignedIn, Token, Usual),
+    Own(GET, "/auth/signed-out", Identity, Public, Origin, Usual),
     Own(&["GET", "POST"], "/auth/link/{token}", Identity, Public, Origin, Usual),
     Own(GET, "/auth/oidc/{name}", Identity, Public, Origin, Usual),
     Own(GET, "/auth/callback/{name}", Identity, Public, Origin, Usual),

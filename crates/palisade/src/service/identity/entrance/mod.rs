@@ -32,6 +32,7 @@ fn pages() -> Router<Desk> {
         .route("/auth/callback/{name}", get(provider::callback))
         .route("/auth/oidc/{name}/backchannel-logout", post(provider::logout))
         .route("/auth/logout", post(sign_out::browser))
+        .route("/auth/signed-out", get(sign_out::back))
         .route("/auth/register", get(sign_up::page).post(sign_up::submit))
         .route("/auth/confirm/{token}", get(confirm::page).post(confirm::submit))
         .route("/auth/forgot-password", get(forgot::page).post(forgot::submit))
