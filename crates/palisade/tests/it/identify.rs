@@ -2,6 +2,7 @@
 
 mod attempts;
 mod clocks;
+mod enumeration;
 mod fixation;
 mod hashes;
 mod hostile;

@@ -35,6 +35,11 @@ impl Program {
         Self::at(site, "127.0.0.1")
     }
 
+    /// The same, as a trusted proxy tells of it.
+    pub fn from(site: &Site, address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..Self::new(site) }
+    }
+
     pub async fn post(&mut self, path: &str, body: &Value) -> Answer {
         let host = self.own.trim_start_matches("http://").to_owned();
         let mut headers = vec![

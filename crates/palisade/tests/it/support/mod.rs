@@ -63,6 +63,12 @@ impl Site {
         Self::launch_in(tempfile::tempdir().unwrap(), World::real(), environment, policy, "off").await
     }
 
+    /// The same in another world.
+    pub async fn start_in_with(world: World, environment: &[(&str, &str)], policy: &str) -> Self {
+        let environment = environment.iter().copied().collect();
+        Self::launch_in(tempfile::tempdir().unwrap(), world, environment, policy, "off").await
+    }
+
     async fn launch(world: World, policy: &str, metrics: &str) -> Self {
         Self::launch_in(tempfile::tempdir().unwrap(), world, Environment::default(), policy, metrics).await
     }
