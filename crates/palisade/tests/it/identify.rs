@@ -4,6 +4,7 @@ mod attempts;
 mod clocks;
 mod enumeration;
 mod fixation;
+mod foreign;
 mod hashes;
 mod hostile;
 mod injection;
