@@ -61,7 +61,9 @@ impl Access {
         &self.0.store
     }
 
-    pub(crate) fn policy(&self) -> &Policy {
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
         &self.0.policy
     }
 

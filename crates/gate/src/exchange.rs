@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use palisade_access::Permit;
 use palisade_model::audit::Origin;
-use palisade_model::{ClientAddress, Denial, Refusal, RequestId, Secret, Timestamp};
+use palisade_model::{ClientAddress, Denial, Refusal, RequestId, Secret, SecurityEvent, Timestamp};
 
 /// Who is at the other end of the connection. The listener puts it into each request's extensions;
 /// a request without it is refused, for nothing could be known of its sender.
@@ -80,6 +80,25 @@ pub struct SignedIn;
 /// Response extension of an answer that used up a breakglass token for this principal: it is told and counted (ID-13).
 #[derive(Clone, Debug)]
 pub struct BrokeGlass(pub palisade_access::Principal);
+
+/// Response extension of an answer that put a successor in the place of a key: the events log is told (ID-16).
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRotated {
+    /// The key that goes.
+    pub key: palisade_model::id::KeyId,
+    /// The one that comes.
+    pub successor: palisade_model::id::KeyId,
+}
+
+impl KeyRotated {
+    /// As the events log has it.
+    #[must_use]
+    pub fn event(self, now: Timestamp) -> SecurityEvent {
+        SecurityEvent::new(now, "token_rotation")
+            .with("key", self.key.to_string())
+            .with("successor", self.successor.to_string())
+    }
+}
 
 /// What the request was allowed: every handler behind the gate takes one.
 ///

@@ -29,7 +29,8 @@ mod pipeline;
 mod stage;
 
 pub use exchange::{
-    Allowed, BrokeGlass, CredentialEnded, Exchange, OwnPage, Peer, SignedIn, refused, refused_with,
+    Allowed, BrokeGlass, CredentialEnded, Exchange, KeyRotated, OwnPage, Peer, SignedIn, refused,
+    refused_with,
 };
 pub use gate::{Gate, GateParts};
 pub use layer::{GateLayer, Gated};

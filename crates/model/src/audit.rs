@@ -35,6 +35,8 @@ actions! {
     UsersImported = "user.imported";
     /// A user's roles, tenant, name or e-mail changed.
     UserChanged = "user.changed";
+    /// A visitor was removed whose tokens were long over (ID-14).
+    UserRemoved = "user.removed";
     /// A user may sign in no more.
     UserDisabled = "user.disabled";
     /// A user may sign in again.

@@ -20,7 +20,7 @@ use crate::post::Post;
 use crate::service::health::{Health, Signs};
 use crate::service::upstream::Upstreams;
 use crate::service::{Services, metrics};
-use crate::{listener, outgoing, signals};
+use crate::{exposure, listener, outgoing, signals};
 
 /// How many subjects the limiter remembers at most.
 const LIMITER: usize = 1 << 17;
@@ -72,6 +72,9 @@ pub async fn start(policy: Policy, world: World) -> anyhow::Result<Running> {
 pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> anyhow::Result<Running> {
     let policy = Arc::new(policy);
     let address = listener.local_addr().context("the listener has no address")?;
+    for folder in exposure::open_folders(&policy) {
+        tracing::warn!(folder = %folder.display(), "a folder of secrets or logs is open to everybody here: {}", exposure::REMEDY);
+    }
     let store = open_store(&policy, &world).await?;
     let access =
         Access::open_with(Arc::clone(&policy), store.clone(), world.clone(), outgoing::of(&policy)?).await?;

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod compose;
 pub mod demo;
 mod device;
+mod exposure;
 pub mod listener;
 mod locked;
 pub mod logging;

@@ -8,6 +8,7 @@ mod audit;
 mod db;
 mod error;
 mod feed;
+pub mod folder;
 mod grant;
 pub mod limiter;
 mod lockout;
@@ -45,6 +46,7 @@ pub use reseal::{Reseal, Sealed};
 pub use signing::SigningKey;
 pub use user::User;
 pub use user::foreign::{Foreign, Identifier, TableName};
+pub use user::guest::GUEST;
 pub use user::identity::{Identity, Source};
 
 use db::Db;
@@ -138,6 +140,7 @@ fn statements() -> impl Iterator<Item = &'static sql::Sql> {
         reseal::STATEMENTS,
         spent::STATEMENTS,
         user::STATEMENTS,
+        user::guest::STATEMENTS,
         user::held::STATEMENTS,
         user::identity::STATEMENTS,
         user::sign_up::STATEMENTS,

@@ -252,3 +252,62 @@ async fn users_make_keys_for_themselves_within_the_policys_bounds() {
     let again = house.store.create_api_token(&key.kept, None, Vec::new()).await;
     assert!(matches!(again, Err(StoreError::Taken { what: "digest" })), "{digest:?} {again:?}");
 }
+
+// proves: ID-12
+#[tokio::test]
+async fn an_administrators_token_is_for_administrators() {
+    let house = House::new().await;
+    for (name, roles) in [("ann", &["user"][..]), ("max", &["manager", "auditor"]), ("non", &[])] {
+        let user = house.user(name, roles).await;
+        let wish = new(user, TokenKind::Admin, "write");
+        let refusal = house.access.make_api_key(wish, None, &origin()).await.unwrap_err();
+        assert_eq!(
+            (refusal.denial, refusal.fields[0].field.as_ref()),
+            (Denial::InvalidInput, "user"),
+            "{name}"
+        );
+        assert!(house.store.api_tokens_of(user).await.unwrap().is_empty());
+    }
+    assert_eq!(house.count("api_key.made").await, 0);
+    let user = house.user("ada", &["admin", "user"]).await;
+    house.access.make_api_key(new(user, TokenKind::Admin, "write"), None, &origin()).await.unwrap();
+}
+
+// proves: ID-14, AUD-1
+#[tokio::test]
+async fn a_visitor_is_removed_a_month_after_their_last_token_and_nobody_else() {
+    let life = "[identify.guests]\nopen = true\nlife = \"10d\"";
+    let house = House::with(&format!("{LIGHT}\n{life}")).await;
+    let guest = async || house.access.register_guest(&origin()).await.unwrap().kept;
+    // Nobody but a visitor has all that a visitor has not.
+    let named = |name: &str| palisade_access::NewUser { name: name.into(), ..Default::default() };
+    let bare = house.access.create_user(named("guest-0123456789abcdef"), None, &origin()).await.unwrap();
+    house.access.issue_link(bare, None, &origin()).await.unwrap();
+    let (gone, stopped, ended, going) = (guest().await, guest().await, guest().await, guest().await);
+    let other = house.access.create_user(named("guest-of-honour"), None, &origin()).await.unwrap();
+    house.access.set_api_key_enabled(stopped.id, false, None, &origin()).await.unwrap();
+    house.access.revoke_api_key(ended.id, None, None, &origin()).await.unwrap();
+    let later = house.world.now().plus(DAY * 60);
+    let long = NewKey { expires_at: Some(later), ..new(going.user, TokenKind::User, "write") };
+    house.access.make_api_key(long, None, &origin()).await.unwrap();
+    let there = async |user| house.store.user(user).await.unwrap().is_some();
+
+    house.clock.advance(DAY * 30);
+    assert_eq!(house.access.remove_guests().await.unwrap(), 1, "whose token was ended for good");
+    assert!(!there(ended.user).await && there(gone.user).await);
+    house.clock.advance(DAY * 10);
+    let name = house.store.user(gone.user).await.unwrap().unwrap().name;
+    assert_eq!(house.access.remove_guests().await.unwrap(), 2);
+    assert!(!there(gone.user).await && !there(stopped.user).await);
+    assert_eq!(house.store.user_by_login(&name).await.unwrap(), None);
+    assert!(house.store.api_token(gone.id).await.unwrap().is_none());
+    assert!(there(going.user).await && there(other).await && there(bare).await, "somebody who can come");
+    assert_eq!(house.access.remove_guests().await.unwrap(), 0);
+    let rows = house.trail().await.into_iter().filter(|row| row.action == "user.removed");
+    let mut removed: Vec<_> = rows.map(|row| row.entity_id).collect();
+    removed.sort();
+    let mut wanted = [gone.user, stopped.user, ended.user].map(|user| user.to_string());
+    wanted.sort();
+    assert_eq!(removed, wanted);
+    assert!(house.store.verify_chain().await.unwrap().is_whole());
+}

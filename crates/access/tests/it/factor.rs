@@ -266,7 +266,7 @@ async fn neither_a_link_nor_a_new_password_spares_the_second_factor() {
     let user = house.user("ann", &["user"]).await;
     let (app, changed) = with_app(&house, &signed_in(&house, "ann").await.principal).await;
     let waiting = half_in(&house, "ann").await;
-    let link = house.access.issue_link(user, &origin()).await.unwrap();
+    let link = house.access.issue_link(user, None, &origin()).await.unwrap();
     let entered = house.access.redeem_link(link.expose(), &secret(BETTER), &origin(), None).await.unwrap();
     let Entered::SecondFactor(half) = entered else { panic!("a reset signed in without the second factor") };
     assert!(whose(&house, &changed.session).await.is_none());

@@ -23,7 +23,7 @@ async fn it_sets_the_password_once_and_ends_what_rested_on_the_old_one() {
     let user = house.user("alice", &["user"]).await;
     let session =
         house.access.sign_in("alice", &secret(GOOD), &origin(), None).await.unwrap().session().unwrap();
-    let link = house.access.issue_link(user, &Origin::default()).await.unwrap();
+    let link = house.access.issue_link(user, None, &Origin::default()).await.unwrap();
     assert!(!format!("{:?}", house.trail().await).contains(link.expose()));
 
     assert_eq!(house.access.link_user(link.expose()).await.unwrap().id, user);
@@ -49,7 +49,7 @@ async fn it_sets_the_password_once_and_ends_what_rested_on_the_old_one() {
 async fn of_twenty_at_once_one_gets_through() {
     let house = Arc::new(House::new().await);
     let user = house.user("alice", &["user"]).await;
-    let link = house.access.issue_link(user, &Origin::default()).await.unwrap();
+    let link = house.access.issue_link(user, None, &Origin::default()).await.unwrap();
     let tries: Vec<_> = (0..20)
         .map(|n| {
             let (house, link) = (house.clone(), link.expose().to_owned());
@@ -75,15 +75,15 @@ async fn it_runs_out_is_overtaken_and_dies_with_its_user() {
     let user = house.user("alice", &["user"]).await;
     let server = Origin::default();
 
-    let link = house.access.issue_link(user, &server).await.unwrap();
+    let link = house.access.issue_link(user, None, &server).await.unwrap();
     house.clock.advance(Duration::from_secs(86_399));
     assert!(house.access.link_user(link.expose()).await.is_ok());
     house.clock.advance(Duration::from_secs(1));
     invalid(&house, link.expose()).await;
 
     let (first, second) = (
-        house.access.issue_link(user, &server).await.unwrap(),
-        house.access.issue_link(user, &server).await.unwrap(),
+        house.access.issue_link(user, None, &server).await.unwrap(),
+        house.access.issue_link(user, None, &server).await.unwrap(),
     );
     house.clock.advance(Duration::from_secs(1));
     house
@@ -95,10 +95,10 @@ async fn it_runs_out_is_overtaken_and_dies_with_its_user() {
         .unwrap();
     invalid(&house, first.expose()).await;
 
-    let link = house.access.issue_link(user, &server).await.unwrap();
+    let link = house.access.issue_link(user, None, &server).await.unwrap();
     house.access.disable(user, None, &server).await.unwrap();
     invalid(&house, link.expose()).await;
-    assert_eq!(house.access.issue_link(user, &server).await.unwrap_err().denial, Denial::LinkInvalid);
+    assert_eq!(house.access.issue_link(user, None, &server).await.unwrap_err().denial, Denial::LinkInvalid);
 
     for bad in ["", "x", Token::generate(&*house.world.entropy).unwrap().expose()] {
         invalid(&house, bad).await;
@@ -130,4 +130,17 @@ async fn the_first_administrator_comes_by_a_link_and_only_as_long_as_nobody_has_
     let bare = NewUser { name: "bare".into(), ..NewUser::default() };
     house.access.create_user(bare, Some(admin.principal.user()), &origin()).await.unwrap();
     assert!(house.access.first_administrator().await.unwrap().is_none());
+}
+
+// The trail says who made a way into somebody's account: never the one whose it is.
+// proves: ID-4, AUD-1
+#[tokio::test]
+async fn whoever_issues_a_link_is_who_the_trail_names() {
+    let house = House::new().await;
+    let (user, admin) = (house.user("alice", &["user"]).await, house.user("root", &["admin"]).await);
+    for by in [None, Some(admin)] {
+        house.access.issue_link(user, by, &Origin::default()).await.unwrap();
+        let row = house.trail().await.pop().unwrap();
+        assert_eq!((row.action.as_str(), row.user, row.entity_id), ("link.issued", by, user.to_string()));
+    }
 }

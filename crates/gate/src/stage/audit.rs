@@ -23,7 +23,7 @@ use super::{authorize, identify};
 use crate::course::Course;
 use crate::gate::Gate;
 use crate::trail::mask;
-use crate::{BrokeGlass, CredentialEnded, SignedIn};
+use crate::{BrokeGlass, CredentialEnded, KeyRotated, SignedIn};
 
 /// Records a change before the application is asked for it.
 ///
@@ -140,6 +140,12 @@ impl Watch {
         }
         if let Some(BrokeGlass(principal)) = response.extensions().get::<BrokeGlass>() {
             identify::token::broken(&self.gate, &self.course, principal);
+        }
+        if let Some(rotated) = response.extensions().get::<KeyRotated>() {
+            let (course, event) = (&self.course, rotated.event(now));
+            let event = event.with("request_id", course.id.as_str()).with("ip", course.client.to_string());
+            let user = course.principal.as_ref().map(|principal| principal.user().to_string());
+            self.gate.parts().trail.event(&event.with("user", user));
         }
         self.endless = response
             .headers()

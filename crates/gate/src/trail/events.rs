@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use palisade_model::{Clock, SecurityEvent};
+use palisade_store::folder::make_private;
 use parking_lot::Mutex;
 
 use crate::Metrics;
@@ -159,9 +160,7 @@ struct Lines {
 
 impl Lines {
     fn open(path: PathBuf, rotate_bytes: u64, keep: usize) -> io::Result<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)?;
-        }
+        path.parent().map(make_private).transpose()?;
         let file = append_to(&path)?;
         let bytes = file.metadata()?.len();
         Ok(Self { path, rotate_bytes, keep, file: BufWriter::with_capacity(64 * 1024, file), bytes })

@@ -4,10 +4,15 @@
 //! The server may run meanwhile: each node knows of a change within a second. A token is printed once, alone on
 //! standard output.
 
+use std::sync::Arc;
+
 use palisade_access::{Access, MadeKey, NewKey, Scopes};
+use palisade_gate::{KeyRotated, Metrics, Trail};
 use palisade_model::audit::Origin;
 use palisade_model::id::KeyId;
 use palisade_model::{Refusal, World};
+use palisade_policy::Policy;
+use palisade_policy::section::audit::Audit;
 use palisade_store::{ApiToken, Store, TokenKind};
 use serde_json::{Value, json};
 
@@ -60,6 +65,12 @@ pub(super) fn run(context: &Context, command: TokenCommand, terminal: &Terminal)
                 let made = access.rotate_api_key(parse(&id)?, None, overlap, None, &origin).await;
                 let made = made.map_err(refusal_failure)?.ok_or_else(|| unknown(&id))?;
                 show(&made, format);
+                tell(
+                    access.policy(),
+                    &store,
+                    &world,
+                    KeyRotated { key: parse(&id)?, successor: made.kept.id },
+                );
                 eprintln!("The former token counts until {}.", when(world.now().plus(overlap)));
             }
         }
@@ -102,6 +113,15 @@ async fn create(access: &Access, store: &Store, new: NewToken, world: &World) ->
         .map_err(refusal_failure)?;
     show(&made, new.format);
     Ok(())
+}
+
+/// Adds a rotation to the server's events log, which only the server turns over. The trail has it already.
+fn tell(policy: &Policy, store: &Store, world: &World, rotated: KeyRotated) {
+    let log = Audit { rotate_bytes: u64::MAX, ..policy.audit.clone() };
+    match Trail::open(store.clone(), &log, Arc::clone(&world.clock), &Metrics::new(policy)) {
+        Ok(trail) => trail.event(&rotated.event(world.now())),
+        Err(error) => eprintln!("The events log could not be written: {error}"),
+    }
 }
 
 /// The token alone on standard output, so that a script can keep it; what to know of it beside.

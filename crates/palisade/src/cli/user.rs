@@ -152,7 +152,7 @@ async fn add(office: &Office, new: NewUser, terminal: Terminal) -> Result<(), Fa
 
 /// The link is the only thing on standard output that is worth keeping, and it is never shown again.
 async fn link(office: &Office, id: UserId, name: &str) -> Result<(), Failure> {
-    let token = office.access.issue_link(id, &Origin::default()).await.map_err(refusal_failure)?;
+    let token = office.access.issue_link(id, None, &Origin::default()).await.map_err(refusal_failure)?;
     line(format_args!("{}/auth/link/{}", office.policy.app.base_url.origin, token.expose()));
     eprintln!(
         "Hand this link to {} in private: it sets a password, works once and is not shown again.",

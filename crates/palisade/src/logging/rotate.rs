@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use palisade_store::folder::make_private;
+
 /// The file that is written to, and how many older ones stay.
 pub(super) struct RotatedFile {
     path: PathBuf,
@@ -16,9 +18,7 @@ pub(super) struct RotatedFile {
 impl RotatedFile {
     /// Opens the file to append to, making its folder where needed. Only the owner may read it.
     pub(super) fn open(path: &Path, limit: u64, keep: usize) -> io::Result<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)?;
-        }
+        path.parent().map(make_private).transpose()?;
         let file = open(path)?;
         let length = file.metadata()?.len();
         Ok(Self { path: path.to_owned(), file, length, limit: limit.max(1), keep })
@@ -89,6 +89,12 @@ mod tests {
         assert_eq!(read("app.log.1").unwrap(), "three9..\n");
         assert_eq!(read("app.log.2").unwrap(), "two..7\n");
         assert_eq!(read("app.log.3"), None, "the oldest is gone");
+        #[cfg(unix)]
+        for (name, mode) in [("logs", 0o700), ("logs/app.log", 0o600), ("logs/app.log.1", 0o600)] {
+            use std::os::unix::fs::PermissionsExt;
+            let facts = std::fs::metadata(folder.path().join(name)).unwrap();
+            assert_eq!(facts.permissions().mode() & 0o777, mode, "{name}");
+        }
     }
 
     // proves: AUD-6

@@ -1,7 +1,7 @@
 //! How a message leaves: to a mail server, or as a file in a folder.
 
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl Carrier {
         match &mail.carrier {
             mail::Carrier::Off => Ok(None),
             mail::Carrier::File(folder) => {
-                std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| {
+                palisade_store::folder::make_private(folder).with_context(|| {
                     format!("the folder for mail, {}, cannot be made (mail.server)", folder.display())
                 })?;
                 Ok(Some(Self::Folder(folder.clone())))

@@ -119,6 +119,26 @@ fn check_ends_with_what_it_found() {
     assert!(expect(0, empty.path(), &["check"]).contains("There is no palisade.toml here"));
 }
 
+#[cfg(unix)]
+// proves: AUD-6, POL-2
+#[test]
+fn check_finds_folders_of_secrets_that_everybody_can_get_at() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let place = folder(POLICY);
+    let data = place.path().join("palisade-data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
+    let text = expect(1, place.path(), &["check"]);
+    assert!(text.contains("the folder palisade-data,") && text.contains("1 thing to look at"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&expect(1, place.path(), &["check", "--format", "json"])).unwrap();
+    assert_eq!(json["open_folders"], serde_json::json!(["palisade-data"]), "{json}");
+    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o755, "its owner's matter");
+    fs::set_permissions(&data, Permissions::from_mode(0o750)).unwrap();
+    expect(0, place.path(), &["check"]);
+}
+
 // proves: POL-6
 #[test]
 fn explain_says_which_stages_a_request_meets() {

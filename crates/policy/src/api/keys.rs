@@ -70,4 +70,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .gives(&[Gives::nothing(204, "It is refused, on every node.")])
     .refuses(&[Denial::RouteUnknown]),
+    Operation::post(
+        "/api/v1/admin/keys/{id}/enable",
+        TAG,
+        "Lets a key of somebody whom you oversee count again.",
+    )
+    .gives(&[Gives::nothing(204, "It counts, if it is not over.")])
+    .refuses(&[Denial::RouteUnknown]),
 ];

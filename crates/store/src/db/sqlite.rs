@@ -18,7 +18,7 @@ use super::wire::{Answers, Failure, Step, Wire};
 use super::writer::{self, Inbox, Order, Writer, closed};
 use crate::sql::Query;
 use crate::value::{Row, Value};
-use crate::{StoreError, migrate};
+use crate::{StoreError, folder, migrate};
 
 /// How long a writer waits for another process that is writing the same file.
 const BUSY: Duration = Duration::from_secs(5);
@@ -103,8 +103,8 @@ impl Sqlite {
 
 /// A file that only its owner may read, since it holds password hashes and people's names.
 fn open_file(path: &Path) -> Result<Connection, StoreError> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        make_private_folder(folder)?;
+    if let Some(above) = path.parent() {
+        folder::make_private(above).map_err(|_| StoreError::Location("its folder cannot be made"))?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
@@ -119,14 +119,6 @@ fn open_file(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::Location("the file system does not allow a write-ahead log"));
     }
     Ok(connection)
-}
-
-fn make_private_folder(folder: &Path) -> Result<(), StoreError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|_| StoreError::Location("its folder cannot be made"))
 }
 
 fn prepare(connection: &Connection) -> Result<(), StoreError> {

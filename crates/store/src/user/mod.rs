@@ -1,6 +1,7 @@
 //! Users.
 
 pub(crate) mod foreign;
+pub(crate) mod guest;
 pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod sign_up;

@@ -10,6 +10,7 @@ use palisade_store::{Link, NewPassword, StoreError, UNDO, User};
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::letter::Notice;
 use crate::principal::Principal;
+use crate::service::admin::users::about;
 use crate::service::sign_in::enter::{Entered, First};
 
 /// How long a link may be used (ID-4).
@@ -79,15 +80,21 @@ pub(crate) fn unused(error: StoreError) -> Refusal {
 
 impl Access {
     /// A link with which `user` sets a password: for one use within 24 hours. The store drops it when the
-    /// password changes by other means and when the user is disabled. Shown this once; its digest is kept.
+    /// password changes by other means and when the user is disabled. Shown this once; its digest is kept. `by` is the
+    /// administrator, `None` on the command line.
     ///
     /// # Errors
     /// [`Denial::LinkInvalid`] when there is no such user, or a disabled one; the store's failures.
-    pub async fn issue_link(&self, user: UserId, origin: &Origin) -> Result<Token, Refusal> {
+    pub async fn issue_link(
+        &self,
+        user: UserId,
+        by: Option<UserId>,
+        origin: &Origin,
+    ) -> Result<Token, Refusal> {
         let user = self.store().user(user).await.map_err(unknowable)?;
         let user = user.filter(|user| user.enabled).ok_or(Denial::LinkInvalid)?;
         let (token, link) = self.new_link(user.id, Purpose::Password, None)?;
-        let row = entry(Action::LinkIssued, "user", &user.id, &user, origin);
+        let row = about(Action::LinkIssued, &user, by, origin);
         self.store().create_link(&link, vec![row]).await.map_err(unchanged)?;
         Ok(token)
     }

@@ -186,7 +186,8 @@ impl Access {
     }
 }
 
-fn about(action: Action, user: &User, by: Option<UserId>, origin: &Origin) -> AuditEvent {
+/// An entry of the trail about what was done to `user` by somebody else.
+pub(crate) fn about(action: Action, user: &User, by: Option<UserId>, origin: &Origin) -> AuditEvent {
     let mut row = AuditEvent::new(action, "user", user.id.to_string()).from(origin);
     row.user = by;
     row.tenant.clone_from(&user.tenant);

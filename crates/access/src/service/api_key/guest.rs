@@ -2,7 +2,7 @@
 
 use palisade_model::audit::Origin;
 use palisade_model::{Action, ClientAddress, Denial, Refusal};
-use palisade_store::{SessionKind, TokenKind};
+use palisade_store::{GUEST, SessionKind, TokenKind};
 
 use crate::access::{Access, entry, unchanged, unknowable};
 use crate::scope::Scopes;
@@ -20,7 +20,7 @@ impl Access {
         if !policy.open {
             return Err(Refusal::new(Denial::SignUpClosed, "the policy gives no user tokens"));
         }
-        let user = self.bearer_user(self.bearer_name("guest")?, self.guest_roles())?;
+        let user = self.bearer_user(self.bearer_name(GUEST)?, self.guest_roles())?;
         let row = entry(Action::UserCreated, "user", &user.id, &user, origin);
         self.store().create_user(&user, vec![row]).await.map_err(unchanged)?;
         let new = NewKey {

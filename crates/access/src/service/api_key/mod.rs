@@ -265,13 +265,27 @@ impl Access {
     /// Makes a token for a user. `by` is the administrator, `None` on the command line.
     ///
     /// # Errors
-    /// [`Denial::InvalidInput`] with the fields `name`, `user`; the store's failures.
+    /// [`Denial::InvalidInput`] with the fields `name`, `user`, the latter also for an administrator's token of somebody
+    /// who is none; the store's failures.
     pub async fn make_api_key(
         &self,
         new: NewKey,
         by: Option<UserId>,
         origin: &Origin,
     ) -> Result<MadeKey, Refusal> {
+        if new.kind == TokenKind::Admin {
+            let user = self.store().user(new.user).await.map_err(unknowable)?;
+            let roles = &self.policy().roles;
+            let administers = |user: &User| {
+                roles.expand_all(user.roles.iter().map(String::as_str)).meets(roles.administrators())
+            };
+            if !user.as_ref().is_some_and(administers) {
+                return Err(Refusal::field(
+                    "user",
+                    "An administrators' token is for somebody with that role.",
+                ));
+            }
+        }
         let row = |id: &KeyId| done(Action::ApiKeyMade, *id, by, origin);
         self.keep(new, None, row).await
     }
@@ -503,21 +517,22 @@ impl Access {
         self.store().api_tokens(by.tenant(), after, 100).await.map_err(unknowable)
     }
 
-    /// Lets a token of a user whom `by` oversees count no more. `false` when there is none of that id.
+    /// Lets a token of a user whom `by` oversees count, or no more. `false` when there is none of that id.
     ///
     /// # Errors
     /// The store's failures; then nothing has changed.
-    pub async fn disable_overseen_api_key(
+    pub async fn set_overseen_api_key_enabled(
         &self,
         by: &Principal,
         id: KeyId,
+        enabled: bool,
         origin: &Origin,
     ) -> Result<bool, Refusal> {
         let Some(token) = self.store().api_token(id).await.map_err(unknowable)? else { return Ok(false) };
         if !self.oversees_owner(by, &token).await? {
             return Ok(false);
         }
-        self.set_api_key_enabled(id, false, Some(by.user()), origin).await
+        self.set_api_key_enabled(id, enabled, Some(by.user()), origin).await
     }
 
     async fn oversees_owner(&self, by: &Principal, token: &ApiToken) -> Result<bool, Refusal> {

@@ -61,7 +61,7 @@ impl Access {
                 self.import(ADMINISTRATOR, None, roles).await.map_err(unchanged)?
             }
         };
-        self.issue_link(admin, &Origin::default()).await.map(Some)
+        self.issue_link(admin, None, &Origin::default()).await.map(Some)
     }
 
     /// Makes a user on the server's own account; one that another node made meanwhile is as good.

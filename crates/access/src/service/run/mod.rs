@@ -5,6 +5,7 @@ mod census;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use palisade_model::{Action, AuditEvent};
 use palisade_store::{StoreError, Subject};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -22,6 +23,10 @@ const TELL: Duration = Duration::from_secs(2);
 /// How often the store drops what is over: sessions, tokens, links.
 const TIDY: Duration = Duration::from_secs(60);
 
+/// How often visitors are removed who cannot come back, and how long their last token is over by then.
+const GUESTS_SPAN: Duration = Duration::from_secs(60 * 60);
+const GUESTS_STAY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// So many batches are dropped in a row: half a million rows of a table in a minute, and others get their turn between.
 const MOST_BATCHES: usize = 500;
 
@@ -30,7 +35,13 @@ impl Access {
     /// Without it, or while the store does not answer, nothing cached is believed.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let work = async {
-            tokio::join!(self.keep_polling(), self.keep_telling(), self.keep_tidy(), self.keep_counting())
+            tokio::join!(
+                self.keep_polling(),
+                self.keep_telling(),
+                self.keep_tidy(),
+                self.keep_removing_guests(),
+                self.keep_counting()
+            )
         };
         tokio::select! {
             _ = work => {}
@@ -88,6 +99,35 @@ impl Access {
                 }
             }
         }
+    }
+
+    async fn keep_removing_guests(&self) {
+        let mut tick = every(GUESTS_SPAN);
+        loop {
+            tick.tick().await;
+            if let Err(error) = self.remove_guests().await {
+                tracing::warn!(%error, "visitors who are gone could not be removed: later");
+            }
+        }
+    }
+
+    /// Removes visitors who registered without name or password and whose tokens have all been over for 30 days. How
+    /// many.
+    ///
+    /// # Errors
+    /// The store's failures; what was not removed is there the next time.
+    pub async fn remove_guests(&self) -> Result<usize, StoreError> {
+        let before = self.now().minus(GUESTS_STAY);
+        let mut removed = 0;
+        for _ in 0..MOST_BATCHES {
+            let row = AuditEvent::new(Action::UserRemoved, "user", "");
+            let batch = self.store().remove_guests(before, row).await?;
+            removed += batch;
+            if batch == 0 {
+                break;
+            }
+        }
+        Ok(removed)
     }
 
     async fn catch_up(&self) -> Result<(), StoreError> {

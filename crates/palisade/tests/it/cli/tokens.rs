@@ -54,6 +54,7 @@ async fn a_token_is_made_listed_stopped_rotated_and_ended_while_the_server_runs(
     assert!(soon(async || me(&server, "authorization", &token).await == StatusCode::UNAUTHORIZED).await);
     assert_eq!(me(&server, "authorization", &next).await, StatusCode::OK);
     assert_eq!(server.run(&["token", "rotate", &id]).0, Some(2), "rotated already");
+    assert_eq!(server.events("token_rotation"), 1);
     assert_eq!(server.run(&["token", "revoke", &next_id]).0, Some(0));
     assert!(soon(async || me(&server, "authorization", &next).await == StatusCode::UNAUTHORIZED).await);
     assert_eq!(server.run(&["token", "enable", &next_id]).0, Some(2), "it is gone for good");

@@ -214,11 +214,12 @@ async fn a_link_that_is_not_good_tells_nothing_of_why() {
     let site = &place.site;
     let access = &site.running.access;
     let id = async |name: &str| site.running.store.user_by_login(name).await.unwrap().unwrap().id;
-    let used = access.issue_link(id("known").await, &Origin::default()).await.unwrap().expose().to_owned();
+    let used =
+        access.issue_link(id("known").await, None, &Origin::default()).await.unwrap().expose().to_owned();
     let done = place.form(&format!("/auth/link/{used}"), &[("password", "granite lantern oboe 58 B!")]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
     let disabled =
-        access.issue_link(id("barex").await, &Origin::default()).await.unwrap().expose().to_owned();
+        access.issue_link(id("barex").await, None, &Origin::default()).await.unwrap().expose().to_owned();
     access.disable(id("barex").await, None, &Origin::default()).await.unwrap();
     let tokens = [used, disabled, "A".repeat(43), "short".to_owned()];
     for path in ["/auth/link/", "/auth/reset-password/", "/auth/confirm/"] {

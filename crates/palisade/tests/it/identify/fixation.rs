@@ -83,7 +83,8 @@ async fn no_way_in_by_a_password_or_a_link_goes_on_with_a_planted_session() {
     assert_apart(&site, &mut victim, &value, "registration").await;
 
     let (mut victim, value) = planted(&site).await;
-    let link = site.running.access.issue_link(id_of(&site, "eva").await, &Origin::default()).await.unwrap();
+    let link =
+        site.running.access.issue_link(id_of(&site, "eva").await, None, &Origin::default()).await.unwrap();
     let path = format!("/auth/link/{}", link.expose());
     let done = post(&site, &mut victim, &path, &[("password", NEW)]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
@@ -214,8 +215,12 @@ async fn no_other_site_can_sign_a_browser_in() {
         .issue_breakglass("a test", Duration::from_secs(600), &Origin::default())
         .await
         .unwrap();
-    let link =
-        site.running.access.issue_link(id_of(&site, "mallory").await, &Origin::default()).await.unwrap();
+    let link = site
+        .running
+        .access
+        .issue_link(id_of(&site, "mallory").await, None, &Origin::default())
+        .await
+        .unwrap();
     let one_time = format!("/auth/link/{}", link.expose());
     let login = [("login", "mallory"), ("password", PASSWORD)];
     let ways: [(&str, &[(&str, &str)]); 6] = [

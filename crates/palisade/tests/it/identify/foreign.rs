@@ -64,7 +64,7 @@ async fn attacks(site: &Site, home: &str) -> Vec<(String, String)> {
     let half = access.sign_in("mallory", &Secret::new(PASSWORD), &Origin::default(), None).await.unwrap();
     let Entered::SecondFactor(half) = half else { panic!("in without the second step") };
     let other = site.running.store.user_by_login("trudy").await.unwrap().unwrap().id;
-    let link = access.issue_link(other, &Origin::default()).await.unwrap();
+    let link = access.issue_link(other, None, &Origin::default()).await.unwrap();
     let made = access.issue_breakglass("a test", Duration::from_secs(600), &Origin::default()).await.unwrap();
     let login = [("login", "trudy"), ("password", PASSWORD)];
     let json = json!({"login": "trudy", "password": PASSWORD, "session": true, "x": "y"}).to_string();

@@ -67,6 +67,73 @@ async fn a_user_makes_a_key_that_a_program_uses_until_it_is_ended() {
     assert!(page.text().contains("You have none."), "{}", page.text());
 }
 
+// proves: ID-16, AUD-1, AUD-4
+#[tokio::test]
+async fn a_rotation_is_told_and_an_administrator_lets_a_key_count_no_more_and_again() {
+    let upstream = Upstream::plain().await;
+    let site = Site::start(&policy(&upstream, "")).await;
+    let own = format!("http://{}", site.address);
+    let (mut ann, mut ada) = (site.signed_in("ann", "user").await, site.signed_in("ada", "admin").await);
+    let wish = json!({ "name": "report", "scopes": "read" }).to_string();
+    let made = send(&mut ann, Method::POST, "/api/v1/auth/keys", &own, &wish).await.json();
+    let (former, id) = (made["token"].as_str().unwrap(), made["key"]["id"].as_str().unwrap());
+    let path = format!("/api/v1/auth/keys/{id}/rotate");
+    let rotated = send(&mut ann, Method::POST, &path, &own, "{\"overlap\":\"0s\"}").await;
+    assert_eq!(rotated.status, StatusCode::CREATED, "{}", rotated.text());
+    let (token, next) = (rotated.json()["token"].clone(), rotated.json()["key"]["id"].clone());
+    let events: Vec<_> =
+        site.events().into_iter().filter(|event| event["event"] == "token_rotation").collect();
+    assert_eq!(events.len(), 1);
+    let told = &events[0]["payload"];
+    assert_eq!((&told["key"], &told["successor"]), (&json!(id), &next));
+    assert_eq!(
+        (told["request_id"].as_str(), &told["user"]),
+        (rotated.header("x-request-id"), &made["key"]["user"])
+    );
+    let (text, token) = (format!("{events:?}"), token.as_str().unwrap());
+    assert!(!text.contains(&token[8..]) && !text.contains(&former[8..]));
+    // One that comes to nothing is told of as a refusal alone.
+    let again = send(&mut ann, Method::POST, &path, &own, "{}").await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.events().iter().filter(|event| event["event"] == "token_rotation").count(), 1);
+
+    let mut program = site.client();
+    let header = bearer(token);
+    let mut counts = async || {
+        let auth = [("authorization", header.as_str())];
+        program.send(Method::GET, "/orders/7", &auth, "").await.status == StatusCode::OK
+    };
+    let of = |what: &str| format!("/api/v1/admin/keys/{}/{what}", next.as_str().unwrap());
+    assert!(counts().await);
+    assert_eq!(send(&mut ada, Method::POST, &of("disable"), &own, "").await.status, StatusCode::NO_CONTENT);
+    assert!(!counts().await);
+    for (client, name) in [(&mut ann, "its owner"), (&mut site.client(), "nobody")] {
+        let refused = send(client, Method::POST, &of("enable"), &own, "").await;
+        assert!(refused.status.is_client_error(), "{name}: {}", refused.status);
+    }
+    assert!(!counts().await, "somebody without the right let it count again");
+    assert_eq!(send(&mut ada, Method::POST, &of("enable"), &own, "").await.status, StatusCode::NO_CONTENT);
+    assert!(counts().await);
+    for wrong in [
+        of("enable").replace(next.as_str().unwrap(), "no-id"),
+        of("enable").replace(next.as_str().unwrap(), "00000000-0000-7000-8000-000000000000"),
+    ] {
+        assert_eq!(send(&mut ada, Method::POST, &wrong, &own, "").await.status, StatusCode::NOT_FOUND);
+    }
+    let trail = site
+        .running
+        .store
+        .audit_rows(&palisade_store::AuditQuery { limit: 1000, ..Default::default() })
+        .await
+        .unwrap();
+    let done: Vec<_> = trail
+        .iter()
+        .filter(|row| row.entity_id == next && row.user.is_some())
+        .map(|row| row.action.as_str())
+        .collect();
+    assert_eq!(done, ["api_key.disabled", "api_key.enabled"]);
+}
+
 // proves: ID-14, AUD-5
 #[tokio::test]
 async fn a_visitor_comes_back_by_their_link_and_the_token_is_written_nowhere() {

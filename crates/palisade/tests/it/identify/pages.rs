@@ -282,7 +282,7 @@ async fn a_link_sets_one_password_once_and_leaves_no_trace() {
     let site = site().await;
     let id = user(&site, "eva").await;
     let mut old = site.signed_in("otto", "user").await;
-    let link = site.running.access.issue_link(id, &Origin::default()).await.unwrap();
+    let link = site.running.access.issue_link(id, None, &Origin::default()).await.unwrap();
     let path = format!("/auth/link/{}", link.expose());
 
     // Looking does not use it up.
@@ -338,7 +338,7 @@ async fn a_link_sets_one_password_once_and_leaves_no_trace() {
 async fn every_input_that_people_see_has_a_label_and_no_page_needs_a_script() {
     let site = site().await;
     let id = user(&site, "eva").await;
-    let link = site.running.access.issue_link(id, &Origin::default()).await.unwrap();
+    let link = site.running.access.issue_link(id, None, &Origin::default()).await.unwrap();
     let mut otto = site.signed_in("otto", "user").await;
     let link = format!("/auth/link/{}", link.expose());
     let own = ["/account", "/account/security", "/account/factors", "/account/sessions", "/account/keys"];

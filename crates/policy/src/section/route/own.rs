@@ -119,6 +119,7 @@ const ROWS: &[Own] = &[
     Own(POST, REGISTER, Identity, Public, Origin, SignIn),
     Own(GET, "/api/v1/admin/keys", Identity, Administrator, Token, Usual),
     Own(POST, "/api/v1/admin/keys/{id}/disable", Identity, Administrator, Token, Usual),
+    Own(POST, "/api/v1/admin/keys/{id}/enable", Identity, Administrator, Token, Usual),
     Own(GET, "/api/v1/admin/users", Identity, Administrator, Token, Usual),
     Own(&["GET", "DELETE"], "/api/v1/admin/users/{id}/sessions", Identity, Administrator, Token, Usual),
     Own(DELETE, "/api/v1/admin/users/{id}/sessions/{sid}", Identity, Administrator, Token, Usual),

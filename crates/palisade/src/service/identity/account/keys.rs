@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, Response, Uri, header};
 use ipnet::IpNet;
 use palisade_access::{KeyWish, MadeKey, Principal, Scopes};
-use palisade_gate::{Allowed, Exchange};
+use palisade_gate::{Allowed, Exchange, KeyRotated};
 use palisade_model::id::KeyId;
 use palisade_model::{Denial, FieldFault, Refusal, Timestamp};
 use palisade_policy::read::parse_duration;
@@ -120,7 +120,10 @@ pub(super) async fn rotate(
     };
     let id = KeyId::parse(&id).ok_or(Denial::RouteUnknown)?;
     let made = desk.access.rotate_own_api_key(principal, id, overlap, &exchange.origin()).await?;
-    Ok(reply::json(201, &shown(&made.ok_or(Denial::RouteUnknown)?)))
+    let made = made.ok_or(Denial::RouteUnknown)?;
+    let mut answer = reply::json(201, &shown(&made));
+    answer.extensions_mut().insert(KeyRotated { key: id, successor: made.kept.id });
+    Ok(answer)
 }
 
 async fn overview(

@@ -1,10 +1,11 @@
-//! What administrators see of others' keys and tokens, and put an end to (ID-16).
+//! What administrators see of others' keys and tokens, and whether those count (ID-16).
 
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::Uri;
+use palisade_access::Permit;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::id::KeyId;
 use palisade_model::{Denial, Refusal};
@@ -32,8 +33,23 @@ pub(super) async fn disable(
     Extension(exchange): Extension<Arc<Exchange>>,
     Path(id): Path<String>,
 ) -> Answer {
-    let id = KeyId::parse(&id).ok_or(Denial::RouteUnknown)?;
-    if desk.access.disable_overseen_api_key(somebody(&permit)?, id, &exchange.origin()).await? {
+    set_enabled(&desk, &permit, &exchange, &id, false).await
+}
+
+/// Lets one of them count again.
+pub(super) async fn enable(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    Path(id): Path<String>,
+) -> Answer {
+    set_enabled(&desk, &permit, &exchange, &id, true).await
+}
+
+async fn set_enabled(desk: &Desk, permit: &Permit, exchange: &Exchange, id: &str, enabled: bool) -> Answer {
+    let id = KeyId::parse(id).ok_or(Denial::RouteUnknown)?;
+    let (by, origin) = (somebody(permit)?, exchange.origin());
+    if desk.access.set_overseen_api_key_enabled(by, id, enabled, &origin).await? {
         Ok(reply::done())
     } else {
         Err(Denial::RouteUnknown.into())

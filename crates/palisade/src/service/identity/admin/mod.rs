@@ -16,5 +16,6 @@ pub(super) fn routes() -> Router<Desk> {
         .route("/api/v1/admin/users/{id}/sessions/{sid}", delete(users::end_session))
         .route("/api/v1/admin/keys", get(keys::list))
         .route("/api/v1/admin/keys/{id}/disable", post(keys::disable))
+        .route("/api/v1/admin/keys/{id}/enable", post(keys::enable))
         .route("/api/v1/admin/unlock", post(unlock::submit))
 }

@@ -57,7 +57,7 @@ async fn a_link_to_set_a_password_works_for_a_day() {
     }
     let handed_over = async |name: &str| {
         let id = user(&still, name).await.unwrap().id;
-        let link = still.site.running.access.issue_link(id, &Origin::default()).await.unwrap();
+        let link = still.site.running.access.issue_link(id, None, &Origin::default()).await.unwrap();
         format!("/auth/link/{}", link.expose())
     };
     for name in ["otto", "nils"] {
