@@ -16,10 +16,10 @@ use crate::authenticator::Key;
 use crate::house::{BETTER, GOOD, House, LIGHT, origin, policy, secret};
 
 /// What an authenticator application does, from the text that it was given.
-struct App(Vec<u8>);
+pub struct App(Vec<u8>);
 
 impl App {
-    fn code(&self, house: &House, steps: i64) -> Secret {
+    pub fn code(&self, house: &House, steps: i64) -> Secret {
         let step = house.world.now().as_micros() / 30_000_000 + steps;
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0);
         let tag = hmac::sign(&key, &step.to_be_bytes());
@@ -29,18 +29,18 @@ impl App {
     }
 }
 
-async fn signed_in(house: &House, name: &str) -> NewSession {
+pub async fn signed_in(house: &House, name: &str) -> NewSession {
     house.access.sign_in(name, &secret(GOOD), &origin(), None).await.unwrap().session().unwrap()
 }
 
-async fn half_in(house: &House, name: &str) -> HalfIn {
+pub async fn half_in(house: &House, name: &str) -> HalfIn {
     match house.access.sign_in(name, &secret(GOOD), &origin(), None).await.unwrap() {
         Entered::SecondFactor(half) => half,
         Entered::Session(_) => panic!("{name} got in without a second factor"),
     }
 }
 
-async fn with_app(house: &House, principal: &Principal) -> (App, Changed) {
+pub async fn with_app(house: &House, principal: &Principal) -> (App, Changed) {
     let offer = house.access.offer_totp(principal).await.unwrap();
     let text = offer.secret.expose().replace(' ', "");
     assert!(offer.uri.expose().contains(&text));
@@ -51,7 +51,7 @@ async fn with_app(house: &House, principal: &Principal) -> (App, Changed) {
     (app, changed)
 }
 
-async fn with_key(house: &House, principal: &Principal) -> (Key, Changed) {
+pub async fn with_key(house: &House, principal: &Principal) -> (Key, Changed) {
     let mut key = Key::new();
     let challenge = house.access.new_passkey_challenge(principal).await.unwrap();
     let credential = key.make(&challenge.options);
@@ -61,7 +61,7 @@ async fn with_key(house: &House, principal: &Principal) -> (Key, Changed) {
     (key, changed)
 }
 
-async fn second(access: &Access, half: &HalfIn, shown: &Shown) -> Result<Completed, Refusal> {
+pub async fn second(access: &Access, half: &HalfIn, shown: &Shown) -> Result<Completed, Refusal> {
     access.second(half.ticket.expose(), shown, &origin(), None).await
 }
 

@@ -134,6 +134,12 @@ impl House {
         self.store.audit_rows(&AuditQuery { limit: 1000, ..AuditQuery::default() }).await.unwrap()
     }
 
+    /// How many rows tell of that, however long the trail is.
+    pub async fn count_all(&self, action: &str) -> usize {
+        let query = AuditQuery { action: Some(action.to_owned()), limit: 1000, ..AuditQuery::default() };
+        self.store.audit_rows(&query).await.unwrap().len()
+    }
+
     pub async fn actions(&self) -> Vec<String> {
         self.trail().await.into_iter().map(|row| row.action).collect()
     }

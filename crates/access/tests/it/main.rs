@@ -7,6 +7,7 @@ mod authorize;
 mod breakglass;
 mod csrf;
 mod factor;
+mod guessing;
 mod house;
 mod legacy;
 mod link;

@@ -98,8 +98,9 @@ pub async fn with_app(program: &mut Program, now: Timestamp) -> (String, Vec<Str
 
 /// How many rows of the trail tell of that.
 pub async fn rows(site: &Site, action: &str) -> usize {
-    let query = palisade_store::AuditQuery { limit: 10_000, ..Default::default() };
-    site.running.store.audit_rows(&query).await.unwrap().iter().filter(|row| row.action == action).count()
+    let query =
+        palisade_store::AuditQuery { action: Some(action.to_owned()), limit: 1000, ..Default::default() };
+    site.running.store.audit_rows(&query).await.unwrap().len()
 }
 
 /// A site whose clock the test moves.
