@@ -39,7 +39,7 @@ pub use service::account::sign_up::{SignUp, SignedUp};
 pub use service::admin::unlock::Locked;
 pub use service::admin::users::NewUser;
 pub use service::api_key::breakglass::{BREAKGLASS_SPENT, BreakglassReport};
-pub use service::api_key::{KeyWish, MadeKey, NewKey};
+pub use service::api_key::make::{KeyWish, MadeKey, NewKey};
 pub use service::import::inherit::Inherited;
 pub use service::import::newcomer::{Judged, Newcomer, Tally};
 pub use service::keys::Turn;

@@ -13,7 +13,8 @@ use palisade_store::{ApiToken, AuditQuery, AuditRow, SessionKind, StoreError, Su
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::Principal;
-use crate::service::api_key::{MadeKey, done};
+use crate::service::api_key::done;
+use crate::service::api_key::make::MadeKey;
 use crate::service::session::{NewSession, Proof, left};
 use crate::token::opaque::{self, Form};
 

@@ -6,7 +6,7 @@ use palisade_store::{GUEST, SessionKind, TokenKind};
 
 use crate::access::{Access, entry, unchanged, unknowable};
 use crate::scope::Scopes;
-use crate::service::api_key::{MadeKey, NewKey};
+use crate::service::api_key::make::{MadeKey, NewKey};
 use crate::service::session::{NewSession, Proof};
 use crate::token::opaque;
 

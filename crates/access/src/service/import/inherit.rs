@@ -9,7 +9,7 @@ use palisade_store::{StoreError, TokenKind};
 
 use crate::access::{Access, entry, unchanged, unknowable};
 use crate::scope::Scopes;
-use crate::service::api_key::NewKey;
+use crate::service::api_key::make::NewKey;
 
 /// A token of another system.
 #[derive(Clone, Debug)]
