@@ -104,7 +104,7 @@ fn seconds_to_wait(refusal: &Refusal) -> Option<u64> {
 pub(crate) fn answer(refusal: &Refusal, id: &RequestId, manner: &Manner) -> Response<Body> {
     let onward = remedy(refusal.denial).zip(manner.next.as_deref());
     let redirected = onward.and_then(|(page, next)| redirect(page, next));
-    let unsent = manner.sent.then(|| Unsent { back: manner.back.as_deref() });
+    let unsent = manner.sent.then_some(Unsent { back: manner.back.as_deref() });
     let render = || write(refusal, id, manner.html, unsent.as_ref()).map(Body::from);
     let mut response = redirected.unwrap_or_else(render);
     if manner.head {

@@ -56,7 +56,7 @@ impl Place {
         };
         let user = access.create_user(new, None, &Origin::default()).await.unwrap();
         match name {
-            "gonex" => drop(access.disable(user, None, &Origin::default()).await.unwrap()),
+            "gonex" => access.disable(user, None, &Origin::default()).await.unwrap(),
             "oidcx" => {
                 let identity = Identity {
                     issuer: "https://login.example.com".into(),

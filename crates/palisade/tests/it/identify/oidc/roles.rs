@@ -7,7 +7,7 @@ use super::World;
 
 const ROLES: &str = "[identify.oidc.company.roles]\nmap = { \"parts-admins\" = \"admin\" }\n";
 
-fn ada(groups: Value) -> Value {
+fn ada(groups: &Value) -> Value {
     json!({"sub": "ada-1", "email": "ada@example.com", "email_verified": true, "groups": groups})
 }
 
@@ -18,7 +18,7 @@ async fn who_leaves_the_group_loses_the_role_in_every_session() {
     for standard in [false, true] {
         let world = World::start(&format!("default_roles = [\"user\"]\n{ROLES}")).await;
         world.begin(json!({"standard": standard})).await;
-        world.account(ada(json!(["parts-admins", "staff"]))).await;
+        world.account(ada(&json!(["parts-admins", "staff"]))).await;
         let mut first = world.person();
         assert_eq!(first.sign_in("/auth/oidc/company").await.status, StatusCode::OK);
         assert_eq!(first.me().await["roles"], json!(["admin", "user"]));
@@ -29,7 +29,7 @@ async fn who_leaves_the_group_loses_the_role_in_every_session() {
             [json!({"parts-admins": 1}), json!(["parts-admins"]), json!(["staff", 7]), json!("parts-admins")]
         {
             let admin = groups == json!(["parts-admins"]) || groups.is_string();
-            world.account(ada(groups)).await;
+            world.account(ada(&groups)).await;
             let mut again = world.person();
             assert_eq!(again.sign_in("/auth/oidc/company").await.status, StatusCode::OK);
             let roles = if admin { json!(["admin", "user"]) } else { json!(["user"]) };
