@@ -14,6 +14,7 @@ mod link;
 mod lockout;
 mod oidc;
 mod open;
+mod passkey_bombs;
 mod password;
 mod post;
 mod recover;

@@ -24,6 +24,7 @@ mod replay;
 mod required;
 mod rotate;
 mod second;
+mod suite;
 mod unicode;
 
 use http::Method;
