@@ -82,11 +82,12 @@ impl Facts {
         facts
     }
 
-    /// Whether these roles or this tenant need a second factor that was not shown (ID-17). A boxed session has none to show.
+    /// Whether these roles or this tenant need a second factor that was not shown (ID-17). A boxed session has none to
+    /// show; one that a user token began is no way round.
     fn judge_factor(&mut self, policy: &Policy) {
-        let ordinary = self.kind == SessionKind::Ordinary;
+        let boxed = self.kind == SessionKind::Breakglass;
         let rule = &policy.identify.second_factor;
-        self.factor_missing = ordinary && !self.strong && rule.required(self.roles, self.tenant.as_ref());
+        self.factor_missing = !boxed && !self.strong && rule.required(self.roles, self.tenant.as_ref());
     }
 
     fn give(&mut self, roles: RoleSet, policy: &Policy) {

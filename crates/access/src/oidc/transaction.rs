@@ -109,8 +109,10 @@ impl Sealer {
     }
 }
 
-fn state_under(key: &Key, until: i64) -> String {
-    let tag = hmac_sha256(key.expose(), &[b"signed out", &until.to_be_bytes()]);
+/// Under a key of its own: a state of a sign-out is seen by others, and must open no transaction.
+fn state_under(root: &Key, until: i64) -> String {
+    let key = Sealer::under(root, "signed out");
+    let tag = hmac_sha256(key.expose(), &[&until.to_be_bytes()]);
     format!("{until}.{}", BASE64URL_NOPAD.encode(&tag))
 }
 
@@ -153,5 +155,36 @@ mod tests {
         assert!(other.open("state-1", &cookie, world.now()).is_none());
         clock.advance(LIFE);
         assert!(sealer.open("state-1", &cookie, world.now()).is_none(), "ten minutes are over");
+    }
+
+    // The state of a sign-out stands in addresses at the provider: it must not be a key to anything.
+    // proves: ID-6
+    #[test]
+    fn whoever_sees_the_state_of_a_sign_out_cannot_forge_a_transaction() {
+        let (world, _) = World::still(Timestamp::from_secs(1_700_000_000));
+        let sealer = Sealer::new(&Roots::new(Root::new(b"root"), Vec::new()));
+        let forged = Transaction {
+            provider: "google".into(),
+            nonce: "n".into(),
+            verifier: "v".into(),
+            next: None,
+            former: Some([7; 32]),
+            device: None,
+            linking: true,
+            expires_at: world.now().plus(LIFE).as_micros(),
+        };
+        let text = serde_json::to_vec(&forged).unwrap();
+        let now = world.now().as_secs();
+        // One of some hundred seconds makes a text of the bytes.
+        let until = (now..now + 100_000).find(|at| at.to_be_bytes().iter().all(u8::is_ascii)).unwrap();
+        let seen = sealer.state(Timestamp::from_secs(until)).unwrap();
+        assert!(sealer.sent(&seen, world.now()) && !sealer.sent(&seen.replace('.', ".A"), world.now()));
+        let tag = BASE64URL_NOPAD.decode(seen.split_once('.').unwrap().1.as_bytes()).unwrap();
+        let key = Key::new(tag.try_into().unwrap());
+        let cookie = BASE64URL_NOPAD.encode(&seal::seal(&key, NAME, &text, &world).unwrap());
+        let bytes = String::from_utf8(until.to_be_bytes().to_vec()).unwrap();
+        for state in [format!("signed out{bytes}"), bytes, seen] {
+            assert!(sealer.open(&state, &cookie, world.now()).is_none(), "{state:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use palisade_model::{Denial, Refusal};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::scheme::Workspace;
@@ -251,7 +251,8 @@ impl Shared {
                 }
             };
             if self.wake.wait_for(&mut queue, wait).timed_out() {
-                left = match left {
+                // Whoever has work to hand in must not wait for a thread that gives way.
+                left = MutexGuard::unlocked(&mut queue, || match left {
                     Left::Workspace => {
                         workspace.release();
                         Left::Freed
@@ -260,7 +261,7 @@ impl Shared {
                         sweep();
                         Left::Nothing
                     }
-                };
+                });
             }
         }
     }
@@ -274,10 +275,10 @@ impl Shared {
                     self.late.wait_for(&mut queue, left);
                 }
                 None if queue.closed => return None,
-                None => {
-                    workspace.release();
-                    self.late.wait(&mut queue);
+                None if !workspace.is_released() => {
+                    MutexGuard::unlocked(&mut queue, || workspace.release());
                 }
+                None => self.late.wait(&mut queue),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use palisade_model::audit::Origin;
 use palisade_model::id::{SessionId, UserId};
 use palisade_model::{Action, AuditEvent, Denial, Refusal, Secret, Timestamp, Token};
-use palisade_store::{Session, SessionKind, Source, StoreError, Subject, User};
+use palisade_store::{Session, SessionKind, Source, StoreError, Subject, TokenKind, User};
 
 use crate::access::{Access, entry, unchanged, unknowable, unrandom};
 use crate::principal::{Principal, Via};
@@ -35,6 +35,11 @@ pub(crate) struct Proof {
 impl Proof {
     /// Nothing that a sensitive action could rest on.
     pub(crate) const NONE: Self = Self { at: Timestamp::from_micros(0), strong: false };
+
+    /// Nothing either; but an administrator's token is made on the server, and stands for the second factor.
+    pub(crate) const fn by_token(kind: TokenKind) -> Self {
+        Self { strong: matches!(kind, TokenKind::Admin), ..Self::NONE }
+    }
 }
 
 /// The session that a browser had before it gets another, and the row of its end.

@@ -16,6 +16,7 @@ use palisade_policy::section::authorize::Who;
 use palisade_policy::section::route::{Route, Service, Target};
 
 use super::authorize;
+use super::shield::cookies;
 use crate::course::Course;
 use crate::gate::Gate;
 
@@ -130,8 +131,7 @@ pub(crate) fn strip(gate: &Gate, course: &Course, headers: &mut HeaderMap) {
     let (session, csrf) = (policy.identify.sessions.cookie.as_str(), policy.csrf.cookie.as_deref());
     let own = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default().trim();
-        let prefixed = name.starts_with("palisade_") || name.starts_with("__Host-palisade_");
-        name == session || csrf == Some(name) || (prefixed && !ours)
+        name == session || csrf == Some(name) || (cookies::is_reserved(name) && !ours)
     };
     if !pairs(headers).any(|pair| own(&pair)) {
         return;

@@ -378,3 +378,32 @@ async fn guesses_are_bounded_and_honest_bearers_are_not_in_their_way() {
     let elsewhere = bearer(Ask::get("/in/x"), &honest.token).from("192.0.2.200");
     assert_eq!(house.send(elsewhere).await.status(), 200);
 }
+
+// The cookie must not give what the token does not.
+// proves: ID-14, ID-17
+#[tokio::test]
+async fn a_token_that_becomes_a_cookie_is_no_way_round_the_second_factor() {
+    let house = House::of(&format!("{ALL}[identify.second_factor]\nrequired_for = [\"admin\"]\n")).await;
+    house.sign_in("root", &["admin"], None).await;
+    let guest = house.access.register_guest(&Origin::default()).await.unwrap();
+    let link = format!("/in/x?user_token={}", guest.token.expose());
+    let early = session(&house.send(Ask::get(&link)).await);
+    assert_eq!(house.send(Ask::get("/in/x").signed_in(&early)).await.status(), 200);
+
+    let admin = ["admin".to_owned()];
+    house.access.set_roles(guest.kept.user, &admin, None, &Origin::default()).await.unwrap();
+    let hits = house.hits();
+    let wanting = refused(403, "authorize.factor");
+    let header = Ask::get("/admin").header("x-user-token", guest.token.expose());
+    assert_eq!(code(&house.send(header).await), wanting);
+    assert_eq!(code(&house.send(Ask::get("/admin").signed_in(&early)).await), wanting, "begun before");
+    let late = session(&house.send(Ask::get(&link)).await);
+    assert_eq!(code(&house.send(Ask::get("/admin").signed_in(&late)).await), wanting);
+    assert_eq!(house.hits(), hits, "nothing of it reached the application");
+
+    // An administrator's own token is made on the server.
+    let token = key(&house, "root", TokenKind::Admin, "write").await;
+    let link = format!("/admin?admin_token={}", token.token.expose());
+    let cookie = session(&house.send(Ask::get(&link)).await);
+    assert_eq!(house.send(Ask::get("/admin").signed_in(&cookie)).await.status(), 200);
+}

@@ -207,3 +207,23 @@ async fn an_answer_with_a_cookie_of_palisades_own_stays_out_of_shared_caches() {
     assert_eq!(got.header("cache-control"), "public, max-age=31536000, immutable", "others keep theirs");
     assert!(got.has("cdn-cache-control"));
 }
+
+// With a cookie of a sign-in that somebody else has begun, the victim's account elsewhere would be linked to theirs.
+// proves: HEAD-2, ID-6, LIMIT-8
+#[tokio::test]
+async fn an_application_sets_none_of_palisades_own_cookies() {
+    let house = House::usual().await;
+    house.answers(|_| {
+        let own = ["oidc", "ticket", "device", "session", "of_another_day"];
+        let lines = own.iter().flat_map(|name| {
+            ["__Host-palisade_", "palisade_", "=__host-palisade_"]
+                .map(|front| format!("{front}{name}=evil; Path=/"))
+        });
+        let answer = lines.fold(Response::builder(), |answer, line| answer.header("set-cookie", line));
+        answer.header("set-cookie", "language=en").body(Body::empty()).unwrap()
+    });
+    let got = house.send(Ask::get("/open/x")).await;
+    let lines: Vec<_> = got.parts.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(got.header("set-cookie").starts_with("language=en;"));
+}

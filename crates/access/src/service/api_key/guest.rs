@@ -57,7 +57,8 @@ impl Access {
         let user = self.store().user(shown.user()).await.map_err(unknowable)?.ok_or_else(invalid)?;
         let life = self.policy().identify.sessions.absolute;
         let life = shown.ends_at().map_or(life, |at| at.since(self.now()).min(life));
-        let (cookie, session) = self.draft(user.id, SessionKind::Guest, Proof::NONE, life, origin)?;
+        let proof = Proof::by_token(kind);
+        let (cookie, session) = self.draft(user.id, SessionKind::Guest, proof, life, origin)?;
         let row = entry(Action::SignedIn, "session", &session.id, &user, origin).change("with", (), "token");
         let digest = opaque::digest(token);
         let most = self.policy().identify.sessions.max_per_user;

@@ -68,7 +68,9 @@ impl Access {
             self.prove_more(route.proof, principal)?;
         }
         // Somebody who is not wholly signed in is nobody yet, on routes that are open to everybody too.
-        let whole = principal.filter(|principal| !principal.factor_missing() || route.enrols);
+        let whole = principal.filter(|principal| {
+            (!principal.factor_missing() || route.enrols) && !is_expired(route, principal, self.now())
+        });
         Ok(Permit { principal: whole.cloned() })
     }
 
@@ -123,11 +125,16 @@ fn judge(
             "the role or the tenant needs a second factor, and none was shown",
         ));
     }
-    let expired = principal.password_expires_at().is_some_and(|at| at <= now);
-    if expired && route.target != Target::Service(Service::Identity) {
+    if is_expired(route, principal, now) {
         return Err(Refusal::new(Denial::PasswordExpired, "the password is older than the policy allows"));
     }
     Ok(())
+}
+
+/// Whether the password is too old for anything but Palisade's own pages, where it is changed.
+fn is_expired(route: &Route, principal: &Principal, now: Timestamp) -> bool {
+    route.target != Target::Service(Service::Identity)
+        && principal.password_expires_at().is_some_and(|at| at <= now)
 }
 
 /// What a credential may not do, whatever its bearer may: beyond a token's scopes (ID-16), and in a breakglass

@@ -8,7 +8,16 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use palisade_policy::section::shield::{CookieRules, SameSite};
 
-/// Raises every Set-Cookie line; drops those that a browser would send back under one of the `guarded` names.
+/// What the names of Palisade's other cookies begin with: of a sign-in that is under way, and of known devices.
+const RESERVED: [&str; 2] = ["palisade_", "__host-palisade_"];
+
+/// Whether a cookie of that name is Palisade's, whatever the policy calls those of the session.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|prefix| starts_ignoring_case(name, prefix))
+}
+
+/// Raises every Set-Cookie line; drops those that a browser would send back under one of the `guarded` names, or one
+/// that is [reserved](is_reserved).
 pub(crate) fn raise(headers: &mut HeaderMap, rules: CookieRules, guarded: &[&str]) {
     if !headers.contains_key(SET_COOKIE) {
         return;
@@ -28,7 +37,7 @@ fn raise_one(line: &HeaderValue, rules: CookieRules, guarded: &[&str]) -> Option
     let mut parts = text.split(';');
     let pair = parts.next().unwrap_or_default();
     let name = effective_name(pair)?;
-    if guarded.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+    if is_reserved(name) || guarded.iter().any(|own| own.eq_ignore_ascii_case(name)) {
         return None;
     }
     let attributes: Vec<&str> = parts.map(str::trim).filter(|part| !part.is_empty()).collect();
@@ -147,6 +156,10 @@ mod tests {
             "csrf_token",
             "=",
             "",
+            // A sign-in that somebody else has begun, or a device that is somebody else's.
+            "__Host-palisade_oidc=evil; Path=/; Secure",
+            "=__HOST-Palisade_ticket=evil",
+            "palisade_device=evil",
         ] {
             assert_eq!(raised(line, LAX), None, "{line:?}");
         }
