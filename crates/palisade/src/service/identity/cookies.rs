@@ -121,6 +121,10 @@ mod tests {
         let text = cookie.to_str().unwrap();
         assert!(text.starts_with("__Host-"), "{text}");
         assert!(text.ends_with("=value; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Strict"), "{text}");
+        // Nor can a neighbour plant the others: a sibling of this host cannot set what begins like that.
+        for other in [ticket(&policy, "v", Duration::ZERO), transaction(&policy, "v", Duration::ZERO)] {
+            assert!(other.as_ref().unwrap().to_str().unwrap().starts_with("__Host-palisade_"), "{other:?}");
+        }
         for gone in cleared(&policy) {
             let gone = gone.to_str().unwrap();
             assert!(gone.contains("=; Path=/; Max-Age=0;") && gone.contains("; Secure"), "{gone}");

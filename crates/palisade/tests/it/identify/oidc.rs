@@ -4,6 +4,7 @@ mod browser;
 mod failing;
 mod link;
 mod logout;
+mod notices;
 mod roles;
 
 use std::net::SocketAddr;

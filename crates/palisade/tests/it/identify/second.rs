@@ -35,6 +35,12 @@ impl Program {
         Self::at(site, "127.0.0.1")
     }
 
+    /// Somebody who is signed in already.
+    pub async fn with(site: &Site, mut client: Client) -> Self {
+        let token = client.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+        Self { client, csrf: token, ..Self::new(site) }
+    }
+
     /// The same, as a trusted proxy tells of it.
     pub fn from(site: &Site, address: &str) -> Self {
         Self { address: Some(address.to_owned()), ..Self::new(site) }
@@ -339,12 +345,19 @@ async fn a_program_signs_in_by_passkey_and_every_failure_is_one_problem_with_one
         site.assert_refused(&refused, 422, "inspect.fields");
     }
 
+    // A session that somebody planted before is over.
+    let planted = site.signed_in("oscar", "user").await.cookies().split_once('=').unwrap().1.to_owned();
+    program.client.put_cookie("palisade_session", &planted);
     let shown = eva.show(&challenge);
     let done =
         program.post(path, &json!({"ceremony": challenge["ceremony"], "credential": shown.expose()})).await;
     assert_eq!(done.status, StatusCode::OK, "{}", done.text());
     assert!(done.json()["csrf_token"].is_string() && done.json()["user"]["name"] == "eva");
     assert_eq!(program.me().await, StatusCode::OK);
+    let mut planter = Program::at(&site, "localhost");
+    planter.client.put_cookie("palisade_session", &planted);
+    assert_eq!(planter.me().await, StatusCode::UNAUTHORIZED, "the planted session goes on");
+    assert!(!program.client.cookies().contains(&planted));
 
     let (signed_in, failed) =
         (rows(&site, "session.signed_in").await, rows(&site, "session.sign_in_failed").await);

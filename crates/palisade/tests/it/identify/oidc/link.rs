@@ -11,7 +11,7 @@ use crate::support::{Answer, PASSWORD};
 
 impl World {
     /// A user with a password and that address.
-    async fn user(&self, name: &str, email: &str) {
+    pub async fn user(&self, name: &str, email: &str) {
         let new = NewUser {
             name: name.to_owned(),
             email: Some(email.to_owned()),
@@ -25,7 +25,7 @@ impl World {
 }
 
 impl Person {
-    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let token = self.here.get("/api/v1/auth/csrf").await;
         let token =
             if token.status == StatusCode::OK { token.json()["csrf_token"].clone() } else { Value::Null };
@@ -39,13 +39,13 @@ impl Person {
         self.here.send(Method::POST, path, &headers, &form.finish()).await
     }
 
-    async fn by_password(&mut self, name: &str) {
+    pub async fn by_password(&mut self, name: &str) {
         let answer = self.post("/auth/login", &[("login", name), ("password", PASSWORD)]).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
     }
 
     /// Links at the provider; the answer of the callback.
-    async fn link(&mut self) -> Answer {
+    pub async fn link(&mut self) -> Answer {
         let page = self.post("/account/identities/link", &[("provider", "company")]).await;
         let location = goes_on_to(&page).replace("&#38;", "&").replace("&amp;", "&");
         let callback = self.at_provider(&location).await;
@@ -155,4 +155,57 @@ async fn the_last_way_in_stays() {
     let answer = ada.post("/account/identities/unlink", &fields).await;
     world.site.assert_refused(&answer, 409, "identify.last_way");
     assert_eq!(world.person().sign_in("/auth/oidc/company").await.status, StatusCode::OK);
+}
+
+/// A callback of somebody else's, in the browser of somebody who is signed in and has begun to link an account.
+// proves: ID-6, CSRF-3
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_others_brought_along_links_nothing_and_signs_nobody_in() {
+    let world = World::start("").await;
+    for name in ["boss", "eve"] {
+        world.user(name, &format!("{name}@example.com")).await;
+    }
+    world
+        .account(json!({"sub": "eve-there", "email": "eve@elsewhere.example", "email_verified": true}))
+        .await;
+    let begun = async |person: &mut Person| {
+        let page = person.post("/account/identities/link", &[("provider", "company")]).await;
+        goes_on_to(&page).replace("&#38;", "&").replace("&amp;", "&")
+    };
+    let kept = |person: &Person| {
+        let cookies = person.here.cookies();
+        cookies.split("; ").find_map(|pair| pair.strip_prefix("palisade_oidc=")).unwrap().to_owned()
+    };
+    let linked = async |name: &str| {
+        let id = world.site.running.store.user_by_login(name).await.unwrap().unwrap().id;
+        world.site.running.store.identities_of(id).await.unwrap().len()
+    };
+    // Eve's answers: to a sign-in, and to a link of her own.
+    let (mut stranger, mut eve) = (world.person(), world.person());
+    eve.by_password("eve").await;
+    let location = stranger.leave("/auth/oidc/company").await;
+    let sign_in = stranger.at_provider(&location).await;
+    let location = begun(&mut eve).await;
+    let link = eve.at_provider(&location).await;
+
+    let mut boss = world.person();
+    boss.by_password("boss").await;
+    for callback in [&sign_in, &link] {
+        begun(&mut boss).await;
+        world.site.assert_refused(&boss.here.get(callback).await, 400, "identify.provider");
+        assert_eq!(world.last_reason(), "the state is not this browser's, or too old");
+        // With Eve's cookie beside his own nobody can tell which is his.
+        let both = format!("{}; palisade_oidc={}", boss.here.cookies(), kept(&eve));
+        let tossed = world.site.client().send(Method::GET, callback, &[("cookie", &both)], "").await;
+        world.site.assert_refused(&tossed, 400, "identify.provider");
+        assert_eq!(world.last_reason(), "the browser has begun no sign-in");
+    }
+    assert_eq!((linked("boss").await, linked("eve").await), (0, 0));
+    assert_eq!(boss.me().await["name"], "boss");
+
+    // Her cookie in the place of his: the link is still that of whoever began it, and of nobody else.
+    boss.here.put_cookie("palisade_oidc", &kept(&eve));
+    boss.here.get(&link).await;
+    assert_eq!((linked("boss").await, linked("eve").await), (0, 1));
+    assert_eq!(boss.me().await["name"], "boss");
 }
