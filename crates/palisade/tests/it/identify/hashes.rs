@@ -1,5 +1,9 @@
 //! bcrypt's 72 bytes and NULs, hashes of others, and hashes that would take the machine, over HTTP.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use palisade_model::World;
 use palisade_store::{AuditQuery, NewPassword};
@@ -154,10 +158,8 @@ async fn a_planted_hash_is_not_computed_and_its_user_is_nobody() {
         for login in ["ann", "nobody"] {
             let before = jobs();
             let body = json!({ "login": login, "password": PASSWORD });
-            let answer = tokio::time::timeout(
-                std::time::Duration::from_secs(10),
-                send(&site, "/api/v1/auth/login", body),
-            );
+            let answer =
+                tokio::time::timeout(Duration::from_secs(10), send(&site, "/api/v1/auth/login", body));
             let answer = answer.await.unwrap_or_else(|_| panic!("computed: {bomb:.60}"));
             let mut problem = answer.json();
             problem["request_id"] = Value::Null;
@@ -166,5 +168,38 @@ async fn a_planted_hash_is_not_computed_and_its_user_is_nobody() {
         assert_eq!(told[0], told[1], "{bomb:.60}");
         assert_eq!((told[0].0, told[0].2), (StatusCode::UNAUTHORIZED, 1));
         assert_eq!(hash_of(&site, "ann").await, bomb, "renewed");
+    }
+}
+
+/// Many try to sign in as users whose hashes take much memory each. One of them is verified at a time, and whoever has an
+/// ordinary hash does not stand behind them all: it is the order that shows it, however slow the machine.
+// proves: ID-3
+#[tokio::test(flavor = "multi_thread")]
+async fn heavy_hashes_do_not_keep_others_from_signing_in() {
+    let heavy = format!("scrypt:65536:8:1$salt${}", "0123456789abcdef".repeat(8));
+    let users: Vec<String> = (0..8).map(|n| format!("heavy{n}:{heavy}")).collect();
+    let more = "memory = \"64KiB\"\npasses = 1\nworkers = 2\nqueue = 32";
+    let site = Arc::new(site(more, &[("AUTH_USERS", &users.join(","))]).await);
+    assert_eq!(register(&site, "ann", PASSWORD).await.status, StatusCode::CREATED);
+    let ended = Arc::new(AtomicUsize::new(0));
+    let attempts: Vec<_> = (0..8)
+        .map(|n| {
+            let (site, ended) = (site.clone(), ended.clone());
+            tokio::spawn(async move {
+                let status = sign_in(&site, &format!("heavy{n}"), "not the password").await;
+                ended.fetch_add(1, Ordering::SeqCst);
+                status
+            })
+        })
+        .collect();
+    while site.running.access.hashing_load().inside == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(site.running.access.hashing_load().inside < 3, "they wait in the pool");
+    assert_eq!(sign_in(&site, "ann", PASSWORD).await, StatusCode::OK);
+    let before = ended.load(Ordering::SeqCst);
+    assert!(before < 7, "ann waited for {before} of 8");
+    for attempt in attempts {
+        assert_eq!(attempt.await.unwrap(), StatusCode::UNAUTHORIZED);
     }
 }
