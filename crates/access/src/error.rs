@@ -43,6 +43,15 @@ pub enum AccessError {
         /// Which.
         name: String,
     },
+    /// A key that was sealed before the policy named a root secret.
+    #[error(
+        "until now the secret key was the one in {path}: write previous_secret_keys = [\"file:{path}\"] in [identify], or name that file as secret_key",
+        path = path.display()
+    )]
+    SealedByFile {
+        /// The file that was made in development.
+        path: PathBuf,
+    },
     /// A kept key that is no key.
     #[error("the key '{name}' in the store is damaged")]
     Key {

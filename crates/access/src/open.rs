@@ -48,7 +48,8 @@ impl Access {
         let sealer = roots.sealer("seal");
         // Before anything can be cached: what was revoked earlier cannot be in an empty cache.
         let cursor = store.invalidations_after(END).await?.0;
-        let kept = keys::kept(&policy.identify.tokens, &sealer, &store, &world).await?;
+        let kept = keys::kept(&policy.identify.tokens, &sealer, &store, &world).await;
+        let kept = kept.map_err(|error| root::explain(error, &policy))?;
         let keyring = Keyring::new(&kept, &sealer, &roots, &policy.identify.tokens)?;
         let access = Self(Arc::new(Parts {
             live: Live::new(),

@@ -84,10 +84,23 @@ fn read(path: &Path) -> Result<Option<Root>, AccessError> {
     }
     let mut text = Zeroizing::new(String::new());
     file.take(1024).read_to_string(&mut text).map_err(failed)?;
-    let bytes = BASE64URL_NOPAD.decode(text.trim_end().as_bytes()).map(Zeroizing::new);
+    // The text is the secret, as it is when the policy names this file: a store goes on where it began.
+    let text = text.trim_end().as_bytes();
+    let bytes = BASE64URL_NOPAD.decode(text).map(Zeroizing::new);
     match bytes {
-        Ok(bytes) if bytes.len() >= LEAST => Ok(Some(Root::new(&bytes))),
+        Ok(bytes) if bytes.len() >= LEAST => Ok(Some(Root::new(text))),
         _ => Err(failed(ErrorKind::InvalidData.into())),
+    }
+}
+
+/// What `error` says, or what to do about it when a secret that was made here is the one that is missing.
+pub(crate) fn explain(error: AccessError, policy: &Policy) -> AccessError {
+    let path = policy.store.data_dir.join(FILE);
+    match error {
+        AccessError::Seal { .. } if policy.identify.secret_key.is_some() && path.is_file() => {
+            AccessError::SealedByFile { path }
+        }
+        error => error,
     }
 }
 

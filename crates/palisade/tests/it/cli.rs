@@ -349,6 +349,31 @@ fn what_keeps_the_server_from_starting_says_what_to_set() {
     }
 }
 
+// proves: POL-1, ID-11
+#[test]
+fn a_store_that_was_begun_in_development_goes_on_under_a_secret_key_of_ones_own() {
+    let folder = folder(POLICY);
+    let at = folder.path();
+    expect(0, at, &["user", "add", "eva"]);
+    let own = "a-key-of-ones-own-that-is-long-enough-for-it";
+    let link = |policy: &str, own: Option<&str>| {
+        std::fs::write(at.join("palisade.toml"), policy).unwrap();
+        let mut command = palisade(at, &["user", "link", "eva"]);
+        command.envs(own.map(|own| ("SECRET_KEY", own))).output().unwrap()
+    };
+    let refused = link(POLICY, Some(own));
+    assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+    // What it says to write is what helps.
+    let said = err(&refused);
+    let start = said.find("previous_secret_keys = ").unwrap();
+    let setting = &said[start..=start + said[start..].find(']').unwrap()];
+    let file = setting.split('"').nth(1).unwrap();
+    let done = link(&format!("{POLICY}\n[identify]\nsecret_key = \"{file}\"\n"), None);
+    assert_eq!(done.status.code(), Some(0), "{}", err(&done));
+    let done = link(&format!("{POLICY}\n[identify]\n{setting}\n"), Some(own));
+    assert_eq!(done.status.code(), Some(0), "{setting} {}", err(&done));
+}
+
 // proves: AUD-2
 #[test]
 fn a_trail_that_was_changed_is_a_finding() {
