@@ -387,6 +387,14 @@ async fn factors_change_by_recent_proof_alone_which_gives_the_session_another_co
     assert_eq!(house.access.fresh(stale).unwrap_err().denial, Denial::ProofNeeded);
     assert_eq!(house.access.offer_totp(stale).await.unwrap_err().denial, Denial::ProofNeeded);
     assert_eq!(house.access.new_passkey_challenge(stale).await.unwrap_err().denial, Denial::ProofNeeded);
+    // Nor is what was begun with a recent proof ended without one.
+    let other = secret("nothing");
+    let late = [
+        house.access.add_totp(stale, &other, &other, &origin()).await.unwrap_err(),
+        house.access.add_passkey(stale, "phone", &other, &other, &origin()).await.unwrap_err(),
+        house.access.remove_passkey(stale, b"any", &origin()).await.unwrap_err(),
+    ];
+    assert_eq!(late.map(|refusal| refusal.denial), [Denial::ProofNeeded; 3]);
     let wrong = house.access.confirm(stale, &Shown::Password(secret("wrong")), &origin()).await.unwrap_err();
     assert_eq!(wrong.fields[0].field, "password");
     let (before, ends) = (house.store.sessions_of(user).await.unwrap(), session.expires_at);
@@ -476,6 +484,28 @@ async fn whose_role_needs_a_factor_can_set_one_up_and_nothing_else() {
     may("/work", &changed.session.principal).unwrap();
     let removed = house.access.remove_totp(&changed.session.principal, &origin()).await.unwrap();
     assert_eq!(may("/work", &removed.session.principal).unwrap_err().denial, Denial::FactorRequired);
+}
+
+// proves: ID-17
+#[tokio::test]
+async fn nobody_has_more_than_twenty_passkeys() {
+    let house = House::new().await;
+    let user = house.user("ann", &["user"]).await;
+    let ann = signed_in(&house, "ann").await;
+    for n in 0..20_u8 {
+        let passkey = palisade_store::Passkey {
+            id: vec![n],
+            user,
+            name: "k".into(),
+            credential: "{}".into(),
+            created_at: house.world.now(),
+            last_used: None,
+        };
+        let add = palisade_store::FactorChange::AddPasskey(passkey);
+        house.store.change_factors(user, add, None, None, vec![]).await.unwrap();
+    }
+    let refusal = house.access.new_passkey_challenge(&ann.principal).await.unwrap_err();
+    assert_eq!((refusal.denial, refusal.fields[0].field.as_ref()), (Denial::InvalidInput, "passkey"));
 }
 
 // Whoever finds a session open must not keep its proof recent by what they change in it.

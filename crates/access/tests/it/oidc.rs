@@ -415,3 +415,73 @@ async fn a_name_that_a_provider_tells_is_plain_and_nobody_elses() {
         names.push(name.to_lowercase());
     }
 }
+
+// proves: ID-6
+#[tokio::test]
+async fn an_account_elsewhere_that_is_anothers_is_not_linked_and_a_session_that_idled_out_links_none() {
+    let place = Place::in_house(&format!("{LIGHT}\n[identify.sessions]\nidle = \"2m\""), "").await;
+    let ada = session(place.come_back(|_| {}).await.unwrap());
+    let bob = session(
+        place
+            .come_back(|f| {
+                f.claims["sub"] = "bob".into();
+                f.claims["email"] = "bob@example.com".into();
+            })
+            .await
+            .unwrap(),
+    );
+    let rows = place.house.count("identity.linked").await;
+    let away = async |who: &palisade_access::NewSession| {
+        let departure =
+            place.access.depart("company", None, Some(&who.principal), true, &origin()).await.unwrap();
+        let (_, query) = departure.location.split_once('?').unwrap();
+        let of = |name: &str| {
+            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(key, _)| key == name).unwrap().1.into_owned()
+        };
+        Away { cookie: departure.cookie, state: of("state"), nonce: of("nonce") }
+    };
+    let says = |away: &Away, subject: &str| {
+        let mut forged = Forged::good(COMPANY, &away.nonce, place.house.world.now());
+        forged.claims["sub"] = subject.into();
+        place.evil.says(forged);
+    };
+    let going = away(&bob).await;
+    says(&going, "ada");
+    let refusal = place.arrive("company", &going).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::IdentityTaken);
+    let going = away(&ada).await;
+    says(&going, "ada-elsewhere");
+    place.house.clock.advance(std::time::Duration::from_secs(121));
+    let refusal = place.arrive("company", &going).await.unwrap_err();
+    assert_eq!(
+        (refusal.denial, &*refusal.why),
+        (Denial::ProviderRefused, "the session that wanted the link is over")
+    );
+    assert_eq!(place.house.count("identity.linked").await, rows);
+    assert_eq!(place.house.store.user_by_identity(COMPANY, "ada-elsewhere").await.unwrap(), None);
+}
+
+// proves: ID-6
+#[tokio::test]
+async fn where_newcomers_are_not_wanted_a_provider_brings_none() {
+    let place = Place::new("sign_up = false").await;
+    assert_eq!(place.come_back(|_| {}).await.unwrap_err().denial, Denial::SignUpClosed);
+    assert_eq!(place.house.store.user_count().await.unwrap(), 0);
+    // Nor does somebody get an account that waits unconfirmed, or one of a tenant.
+    let ada = place.house.user("ada", &["user"]).await;
+    let refusal = place.come_back(|f| f.claims["email"] = "ada@tracker.example".into()).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::LinkNeeded);
+    assert!(place.house.store.identities_of(ada).await.unwrap().is_empty());
+    let open = Place::new("").await;
+    let new = palisade_access::NewUser {
+        name: "eva".into(),
+        email: Some("eva@example.com".into()),
+        tenant: palisade_model::TenantId::parse("acme"),
+        ..Default::default()
+    };
+    let eva = open.access.create_user(new, None, &origin()).await.unwrap();
+    let refusal = open.come_back(|f| f.claims["email"] = "eva@example.com".into()).await.unwrap_err();
+    assert_eq!(refusal.denial, Denial::LinkNeeded, "one of a tenant");
+    assert!(open.house.store.identities_of(eva).await.unwrap().is_empty());
+}

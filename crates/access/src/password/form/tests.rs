@@ -115,10 +115,29 @@ fn what_is_no_salted_hash_is_not_read() {
         &format!("pbkdf2:sha1:1000$salt${hex}{hex}"),
         &format!("scrypt:1000:8:1$salt${}", "0123456789abcdef".repeat(8)),
         &format!("scrypt:1024:0:1$salt${}", "0123456789abcdef".repeat(8)),
+        &format!("scrypt:1024:8:0$salt${}", "0123456789abcdef".repeat(8)),
+        &format!("scrypt:1:8:1$salt${}", "0123456789abcdef".repeat(8)),
+        &format!("scrypt:1024:8:1$${}", "0123456789abcdef".repeat(8)),
         &format!("scrypt$salt${hex}"),
+        "$2b$03$Uz7M6VAWZh3pyKuwg06VCugXrapdmvWHkDoY7/XG2PBDPY8sYJiUy",
+        "$bcrypt-sha256$v=2,t=2b,r=3$KSBSVGog0gk7o/X1FiFXZu$2iimi/7ACy5Q.gsC.eur5edhuDh8gF.",
+        "$bcrypt-sha256$v=2,t=2x,r=4$KSBSVGog0gk7o/X1FiFXZu$2iimi/7ACy5Q.gsC.eur5edhuDh8gF.",
+        // Twelve bytes of output: guessed sooner than a password.
+        "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMa",
         &"$".repeat(100_000),
     ] {
         assert_eq!(parse(other), None, "{other:.80}");
+    }
+}
+
+// proves: ID-3
+#[test]
+fn an_argon2_hash_without_a_version_is_of_the_former_one() {
+    let output = "c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    for (version, former) in [("", true), ("v=16$", true), ("v=19$", false)] {
+        let read = parse(&format!("$argon2id${version}m=64,t=1,p=1${output}")).unwrap();
+        let Scheme::Argon2(cost) = read.scheme else { panic!("{version}") };
+        assert_eq!(cost.old, former, "{version}");
     }
 }
 

@@ -124,3 +124,21 @@ async fn another_password_does_not_cut_a_session_loose_from_its_provider() {
     assert_eq!(access.provider_logout("company", &logout, &origin()).await.unwrap(), 1);
     assert!(!lives(&second).await, "signed out at the provider, and still in here");
 }
+
+// Whoever finds such a session open must not give the account a password of theirs.
+// proves: ID-2, ID-6, ID-17
+#[tokio::test]
+async fn a_first_password_asks_for_recent_proof_and_is_the_first() {
+    let place = Place::new("").await;
+    let ada = session(place.come_back(|_| {}).await.unwrap());
+    let (access, house) = (&place.access, &place.house);
+    house.clock.advance(std::time::Duration::from_secs(11 * 60));
+    let stale = access.set_first_password(&ada.principal, &secret(GOOD), &origin()).await.unwrap_err();
+    assert_eq!(stale.denial, Denial::ProofNeeded);
+    assert!(!access.has_password(&ada.principal).await.unwrap());
+    let ada = session(place.come_back(|f| f.claims["sid"] = "another".into()).await.unwrap());
+    let first = access.set_first_password(&ada.principal, &secret(GOOD), &origin()).await.unwrap();
+    let again = access.set_first_password(&first.principal, &secret(BETTER), &origin()).await.unwrap_err();
+    assert_eq!((again.denial, again.fields[0].field.as_ref()), (Denial::InvalidInput, "old_password"));
+    assert_eq!(house.count("user.password_changed").await, 1);
+}
