@@ -51,7 +51,8 @@ impl Postgres {
         Ok(Self { pool, writer })
     }
 
-    /// The rows of a query, in one round trip. A connection that turns out to be broken is replaced once.
+    /// The rows of a query, in one round trip. Connections that turn out to be broken are replaced: all of them are
+    /// after the server was restarted.
     pub(crate) async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
         query.check()?;
         let step = [Step::Query(query)];
@@ -60,15 +61,25 @@ impl Postgres {
     }
 
     async fn read(&self, step: &[Step]) -> Result<Vec<Row>, StoreError> {
-        let mut second = false;
+        let mut others = CONNECTIONS;
         loop {
-            let client = self.pool.get().await.map_err(no_connection)?;
-            let (answers, failure) = send(&client, step).await;
-            match failure {
-                None => return Ok(answers.into_iter().next().unwrap_or_default()),
-                Some(failure) if !failure.fatal || second => return Err(failure.error),
-                Some(_) => second = true,
+            let failure = match self.pool.get().await {
+                Ok(client) => {
+                    let (answers, failure) = send(&client, step).await;
+                    let Some(failure) = failure else {
+                        return Ok(answers.into_iter().next().unwrap_or_default());
+                    };
+                    if failure.fatal {
+                        drop(Object::take(client));
+                    }
+                    failure
+                }
+                Err(error) => Failure { fatal: broke(&error), error: no_connection(error) },
+            };
+            if !failure.fatal || others == 0 {
+                return Err(failure.error);
             }
+            others -= 1;
         }
     }
 
@@ -179,12 +190,21 @@ async fn send(client: &Object, steps: &[Step]) -> Answers {
     }
     let mut answers = Vec::with_capacity(sent.len());
     for answer in in_order(sent).await {
+        let ended = answer.as_ref().is_err_and(ended);
         match answer.map_err(StoreError::from).and_then(|rows| rows.iter().map(row).collect()) {
             Ok(rows) => answers.push(rows),
-            Err(error) => return (answers, Some(Failure { error, fatal: client.is_closed() })),
+            Err(error) => {
+                return (answers, Some(Failure { error, fatal: ended || client.is_closed() }));
+            }
         }
     }
     (answers, None)
+}
+
+/// Whether the server says with this that it ends the connection, which it then does: it stops, has crashed, or somebody
+/// terminated it.
+fn ended(error: &tokio_postgres::Error) -> bool {
+    matches!(error.code(), Some(&SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN))
 }
 
 fn prepared<'a>(client: &'a Object, statement: Statement, query: &'a Query) -> Sent<'a> {
@@ -341,6 +361,17 @@ impl From<tokio_postgres::Error> for StoreError {
             None => "PostgreSQL cannot be reached or does not speak as it should".into(),
         };
         Self::Unavailable(why)
+    }
+}
+
+/// Whether a connection was ended while it was made. One that cannot be made at all was not.
+fn broke(error: &deadpool_postgres::PoolError) -> bool {
+    use deadpool_postgres::PoolError;
+    match error {
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+            error.is_closed() || ended(error)
+        }
+        _ => false,
     }
 }
 

@@ -1,5 +1,6 @@
-//! Two nodes of the real program on one PostgreSQL: what ends on one of them ends on the other within a second, also
-//! when the other hears nothing.
+//! Two nodes of the real program on one PostgreSQL: what ends on one of them ends on the other within a second.
+
+mod outage;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -45,13 +46,6 @@ impl Nodes {
         self.place.database.as_ref().unwrap()
     }
 
-    /// Sends a signal to the processes that serve the second node's connections.
-    fn signal(&self, name: &str) {
-        let pids = sql(self.database(), "SELECT pid FROM pg_stat_activity WHERE usename = 'b'");
-        let sent = Command::new("kill").arg(name).args(pids.split_whitespace()).status().unwrap();
-        assert!(sent.success());
-    }
-
     /// What somebody with this session is answered by the second node.
     async fn page(&self, who: &Client) -> StatusCode {
         who.through(self.b.address).get("/page").await.status
@@ -86,7 +80,11 @@ impl Nodes {
 
 /// Does this in the database, as somebody who looks after it.
 fn sql(database: &Postgres, text: &str) -> String {
-    let output = Command::new("psql").args([&database.url("postgres"), "-XAtqc", text]).output().unwrap();
+    sql_at(&database.url("postgres"), text)
+}
+
+fn sql_at(url: &str, text: &str) -> String {
+    let output = Command::new("psql").args([url, "-XAtqc", text]).output().unwrap();
     assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -341,53 +339,4 @@ async fn two_nodes_that_begin_at_once_on_an_empty_database_make_one_site() {
         }
         assert_eq!(nodes.place.server.run(&["audit", "verify"]).0, Some(0));
     }
-}
-
-/// Its connections are ended: whatever the second node would have heard by them, it hears by others.
-// proves: ID-8
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_whose_connections_are_ended_refuses_within_a_second_all_the_same() {
-    const CUT: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'b'";
-    let nodes = Nodes::start().await;
-    let eva = nodes.place.user("eva", "user").await;
-    let end = async || {
-        let cut = sql(nodes.database(), CUT);
-        assert_ne!(cut.trim(), "0", "nothing was cut");
-        sign_out(eva.clone()).await;
-        sql(nodes.database(), CUT);
-    };
-    assert_eq!(nodes.ends(async || nodes.page(&eva).await, end).await, DENIED);
-    assert_eq!(nodes.page(&nodes.admin).await, StatusCode::OK, "it goes on");
-}
-
-/// The network between the second node and the database is gone, so that it can know nothing.
-// proves: ID-8
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_hears_nothing_lets_nobody_in_after_a_second() {
-    let nodes = Nodes::start().await;
-    let eva = nodes.place.user("eva", "user").await;
-    // No new connections, and those that there are fall silent: while they hold nothing that the first node needs.
-    let busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'b' AND xact_start IS NOT NULL";
-    let end = async || {
-        sql(nodes.database(), "ALTER ROLE b NOLOGIN");
-        nodes.signal("-STOP");
-        while sql(nodes.database(), busy).trim() != "0" {
-            nodes.signal("-CONT");
-            nodes.signal("-STOP");
-        }
-        sign_out(eva.clone()).await;
-    };
-    // It waits for the database for longer than this test does: no answer is no way in either.
-    let asked = async |who: &Client| {
-        let answer = tokio::time::timeout(2 * LAG, nodes.page(who)).await;
-        answer.unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
-    };
-    let refused = nodes.ends(async || asked(&eva).await, end).await;
-    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE, "it cannot know");
-    assert_eq!(asked(&nodes.admin).await, StatusCode::SERVICE_UNAVAILABLE, "whoever it is");
-    sql(nodes.database(), "ALTER ROLE b LOGIN");
-    nodes.signal("-CONT");
-    let back = soon(async || nodes.page(&nodes.admin).await == StatusCode::OK);
-    assert!(back.await, "it knows again");
-    assert_eq!(nodes.page(&eva).await, DENIED);
 }

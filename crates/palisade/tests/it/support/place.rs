@@ -1,11 +1,15 @@
 //! The real program on each of the databases, with an application behind it for whoever is signed in.
+//! `/events` of it is a stream that does not end.
+
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use super::postgres::Server as Postgres;
 use super::server::Server;
-use super::{Answer, Client, PASSWORD, Upstream, public};
+use super::{Answer, Client, PASSWORD, Reply, Upstream, public};
 
 /// The root secret, which several nodes share.
 pub const ROOT: &str = "a-root-secret-for-tests-of-32-bytes-and-more";
@@ -44,7 +48,10 @@ impl Place {
     }
 
     async fn start(rest: &str, database: Option<Postgres>) -> Self {
-        let app = Upstream::plain().await;
+        let app = Upstream::start(
+            |request| if request.path() == "/events" { events() } else { Reply::ok("hello") },
+        );
+        let app = app.await;
         let route = public(app.address).replace("read = \"public\"", "read = \"user\"");
         let policy = format!("[shield.limits]\nlogin = \"1000/minute\"\n{rest}\n{route}");
         let url = database.as_ref().map(|database| database.url("postgres"));
@@ -93,6 +100,18 @@ impl Place {
     pub fn hits(&self) -> usize {
         self.app.received().len()
     }
+}
+
+/// An answer that says something five times a second, and never ends.
+fn events() -> Reply {
+    Reply::script(|mut stream| async move {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut open = stream.write_all(head.as_bytes()).await.is_ok();
+        while open {
+            open = stream.write_all(b"8\r\ndata: 1\n\r\n").await.is_ok();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    })
 }
 
 impl Pair {

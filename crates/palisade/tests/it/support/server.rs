@@ -174,6 +174,12 @@ impl Server {
         child.wait().unwrap();
     }
 
+    /// Sends it a signal, as `-STOP`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
     /// Stops it in order, and starts it again.
     pub fn restart(&mut self) {
         assert_eq!(self.end(), Some(0));
