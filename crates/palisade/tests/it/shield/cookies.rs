@@ -71,14 +71,14 @@ async fn an_application_cannot_sign_a_browser_in_as_somebody_else() {
         "palisade_session",
         "csrf_cookie=planted",
         "=csrf_cookie=planted",
-        "palisade_session2=its-own",
+        "parts_session=its-own",
     ])
     .await;
     let policy = public(app.address) + "[csrf]\ncookie = \"csrf_cookie\"\n";
     let site = Site::start(&policy).await;
     let answer = site.client().get("/").await;
     assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(cookies(&answer), ["palisade_session2=its-own; HttpOnly; SameSite=Lax"]);
+    assert_eq!(cookies(&answer), ["parts_session=its-own; HttpOnly; SameSite=Lax"]);
 
     // Neither is somebody who is signed in signed out by it.
     let mut ada = site.signed_in("ada", "user").await;
