@@ -24,6 +24,7 @@ mod replay;
 mod required;
 mod rotate;
 mod second;
+mod stuffing;
 mod suite;
 mod unicode;
 

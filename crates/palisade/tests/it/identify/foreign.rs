@@ -170,6 +170,45 @@ async fn no_page_of_another_site_signs_a_browser_in() {
     browser.close().await;
 }
 
+/// Places that somebody may wish for: what has led away before, and each character where it may matter.
+fn wishes() -> Vec<String> {
+    let mut wishes: Vec<String> = TRICKS.lines().map(str::to_owned).collect();
+    for c in (1..=0x7f_u32).chain([0x85, 0xa0, 0xad, 0x200b, 0x2028, 0x2044, 0x2215, 0xfeff, 0xff0f]) {
+        let c = char::from_u32(c).unwrap().to_string();
+        for shape in
+            ["C/evil.example", "/C/evil.example", "/Cevil.example", "/.C/evil.example", "/x/..C/evil.example"]
+        {
+            wishes.push(shape.replace('C', &c));
+        }
+    }
+    wishes
+}
+
+/// Where forms lead that keep a wish in a hidden field.
+async fn by_forms(site: &Site) -> Vec<String> {
+    let mut places = Vec::new();
+    for trick in TRICKS.lines() {
+        let mut client = site.client();
+        let fields = [("login", "eva"), ("password", PASSWORD), ("next", trick)];
+        places.extend(
+            super::post(site, &mut client, "/auth/login", &fields)
+                .await
+                .header("location")
+                .map(str::to_owned),
+        );
+        let csrf = client.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+        let own = [("csrf_token", csrf.as_str()), ("password", PASSWORD), ("next", trick)];
+        places.extend(
+            super::post(site, &mut client, "/auth/confirm", &own).await.header("location").map(str::to_owned),
+        );
+        let csrf = client.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+        let out =
+            super::post(site, &mut client, "/auth/logout", &[("csrf_token", &csrf), ("next", trick)]).await;
+        places.extend(out.header("location").map(str::to_owned));
+    }
+    places
+}
+
 // proves: ID-1, ID-6, ID-8, ID-17
 #[tokio::test(flavor = "multi_thread")]
 async fn no_redirect_leads_a_browser_off_the_site() {
@@ -184,18 +223,9 @@ async fn no_redirect_leads_a_browser_off_the_site() {
     let mut eva = site.signed_in("eva", "user").await;
     let home = format!("http://{}", site.address);
 
-    // Where the rule lets something pass, it is Chromium's own parser that says where that leads.
-    let mut wishes: Vec<String> = TRICKS.lines().map(str::to_owned).collect();
-    for c in (1..=0x7f_u32).chain([0x85, 0xa0, 0xad, 0x200b, 0x2028, 0x2044, 0x2215, 0xfeff, 0xff0f]) {
-        let c = char::from_u32(c).unwrap().to_string();
-        for shape in
-            ["C/evil.example", "/C/evil.example", "/Cevil.example", "/.C/evil.example", "/x/..C/evil.example"]
-        {
-            wishes.push(shape.replace('C', &c));
-        }
-    }
     let mut places = std::collections::BTreeSet::new();
-    for wish in &wishes {
+    // Where the rule lets something pass, it is Chromium's own parser that says where that leads.
+    for wish in &wishes() {
         let sent = eva.get(&format!("/auth/login?{}", encoded(&[("next", wish)]))).await;
         assert_eq!(sent.status, StatusCode::SEE_OTHER, "{wish:?}");
         places.insert(sent.header("location").unwrap().to_owned());
@@ -259,30 +289,7 @@ async fn no_redirect_leads_a_browser_off_the_site() {
         }
     }
 
-    // Forms keep their wish in a hidden field: what they lead to is judged as an address too.
-    let mut places = Vec::new();
-    for trick in TRICKS.lines() {
-        let mut client = site.client();
-        let fields = [("login", "eva"), ("password", PASSWORD), ("next", trick)];
-        places.extend(
-            super::post(&site, &mut client, "/auth/login", &fields)
-                .await
-                .header("location")
-                .map(str::to_owned),
-        );
-        let csrf = client.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
-        let own = [("csrf_token", csrf.as_str()), ("password", PASSWORD), ("next", trick)];
-        places.extend(
-            super::post(&site, &mut client, "/auth/confirm", &own)
-                .await
-                .header("location")
-                .map(str::to_owned),
-        );
-        let csrf = client.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
-        let out =
-            super::post(&site, &mut client, "/auth/logout", &[("csrf_token", &csrf), ("next", trick)]).await;
-        places.extend(out.header("location").map(str::to_owned));
-    }
+    let places = by_forms(&site).await;
     assert!(places.len() >= 2 * TRICKS.lines().count());
     browser.open(&format!("{home}/auth/login")).await;
     let astray = browser.page.execute(judge, vec![json!(places)]).await.unwrap();

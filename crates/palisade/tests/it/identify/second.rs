@@ -123,6 +123,51 @@ async fn half_in(program: &mut Program, login: &str) -> Value {
     half["ticket"].clone()
 }
 
+const SECOND: &str = "/api/v1/auth/second";
+
+/// A challenge where there is no passkey, another method of HTTP, and another site.
+async fn by_other_ways(site: &Site, program: &mut Program, ticket: &Value, right: &str) {
+    site.assert_refused(
+        &program.post("/api/v1/auth/second/challenge", &json!({"ticket": ticket})).await,
+        404,
+        "edge.route",
+    );
+    let challenge = json!({"ticket": "A".repeat(43)});
+    site.assert_refused(
+        &program.post("/api/v1/auth/second/challenge", &challenge).await,
+        401,
+        "identify.ticket",
+    );
+    let got = program.client.get(SECOND).await;
+    site.assert_refused(&got, 405, "edge.method");
+    let foreign = json!({"ticket": ticket, "code": right});
+    let headers = [("content-type", "application/json"), ("origin", "http://evil.example")];
+    let refused = program.client.send(Method::POST, SECOND, &headers, &foreign.to_string()).await;
+    site.assert_refused(&refused, 403, "csrf.origin");
+}
+
+/// Tokens for whoever asked for tokens; the code of a moment ago is used up, a recovery code is good once.
+async fn tokens_by_second(site: &Site, right: &str, recovery: &str) {
+    let path = SECOND;
+    let mut other = Program::new(site);
+    let ticket = half_in(&mut other, "eva").await;
+    site.assert_refused(
+        &other.post(path, &json!({"ticket": ticket, "code": right})).await,
+        401,
+        "identify.factor",
+    );
+    let tokens = other.post(path, &json!({"ticket": ticket, "code": recovery})).await;
+    assert!(
+        tokens.json()["access_token"].is_string() && tokens.header("set-cookie").is_none(),
+        "{}",
+        tokens.text()
+    );
+    let ticket = half_in(&mut other, "eva").await;
+    let spent = other.post(path, &json!({"ticket": ticket, "code": recovery})).await;
+    site.assert_refused(&spent, 401, "identify.factor");
+    assert_eq!(rows(site, "factor.code_used").await, 1);
+}
+
 // proves: ID-17, AUD-1, AUD-4, OBS-5
 #[tokio::test]
 async fn a_program_takes_the_second_step_and_each_wrong_one_is_told_apart_and_kept_once() {
@@ -148,7 +193,7 @@ async fn a_program_takes_the_second_step_and_each_wrong_one_is_told_apart_and_ke
     assert!(
         half.get("access_token").is_none() && half.get("csrf_token").is_none() && half.get("user").is_none()
     );
-    let (ticket, path) = (half["ticket"].clone(), "/api/v1/auth/second");
+    let (ticket, path) = (half["ticket"].clone(), SECOND);
     let (signed_in, asked) =
         (rows(&site, "session.signed_in").await, rows(&site, "session.second_factor_asked").await);
     assert_eq!((program.me().await, asked), (StatusCode::UNAUTHORIZED, 1));
@@ -188,25 +233,7 @@ async fn a_program_takes_the_second_step_and_each_wrong_one_is_told_apart_and_ke
         let kept = rows(&site, "session.second_factor_failed").await - failed;
         assert_eq!(kept, usize::from(code == "identify.factor"), "{body}");
     }
-    site.assert_refused(
-        &program.post("/api/v1/auth/second/challenge", &json!({"ticket": ticket})).await,
-        404,
-        "edge.route",
-    );
-    let challenge = json!({"ticket": "A".repeat(43)});
-    site.assert_refused(
-        &program.post("/api/v1/auth/second/challenge", &challenge).await,
-        401,
-        "identify.ticket",
-    );
-    let got = program.client.get(path).await;
-    site.assert_refused(&got, 405, "edge.method");
-    let own = std::mem::replace(&mut program.own, "http://evil.example".into());
-    let foreign = json!({"ticket": ticket, "code": right});
-    let headers = [("content-type", "application/json"), ("origin", "http://evil.example")];
-    let refused = program.client.send(Method::POST, path, &headers, &foreign.to_string()).await;
-    site.assert_refused(&refused, 403, "csrf.origin");
-    program.own = own;
+    by_other_ways(&site, &mut program, &ticket, &right).await;
     assert_eq!(rows(&site, "session.signed_in").await, signed_in, "nobody got in by any of it");
 
     // The session that was asked for in the first step, and no tokens.
@@ -218,24 +245,7 @@ async fn a_program_takes_the_second_step_and_each_wrong_one_is_told_apart_and_ke
     let again = Program::new(&site).post(path, &json!({"ticket": ticket, "code": right})).await;
     site.assert_refused(&again, 401, "identify.ticket");
 
-    // Tokens for whoever asked for tokens; the code of a moment ago is used up, a recovery code is good once.
-    let mut other = Program::new(&site);
-    let ticket = half_in(&mut other, "eva").await;
-    site.assert_refused(
-        &other.post(path, &json!({"ticket": ticket, "code": right})).await,
-        401,
-        "identify.factor",
-    );
-    let tokens = other.post(path, &json!({"ticket": ticket, "code": codes[0]})).await;
-    assert!(
-        tokens.json()["access_token"].is_string() && tokens.header("set-cookie").is_none(),
-        "{}",
-        tokens.text()
-    );
-    let ticket = half_in(&mut other, "eva").await;
-    let spent = other.post(path, &json!({"ticket": ticket, "code": codes[0]})).await;
-    site.assert_refused(&spent, 401, "identify.factor");
-    assert_eq!(rows(&site, "factor.code_used").await, 1);
+    tokens_by_second(&site, &right, &codes[0]).await;
 }
 
 // proves: ID-17, CSRF-1, AUD-1, OBS-5
@@ -311,28 +321,91 @@ async fn a_program_proves_anew_who_it_is_and_only_so_changes_what_is_sensitive()
     assert_eq!(rows(&site, "session.confirmed").await, 2);
 }
 
-// proves: ID-17, ID-1, AUD-1
-#[tokio::test]
-async fn a_program_signs_in_by_passkey_and_every_failure_is_one_problem_with_one_row() {
-    let policy = open(&Upstream::plain().await, "10000/minute");
-    let site = Site::start_named("localhost", &policy).await;
+/// Nobody's passkey of this site.
+fn new_key(site: &Site) -> Key {
+    let mut key = Key::new();
+    (key.origin, key.site) = (format!("http://localhost:{}", site.address.port()), "localhost".into());
+    key
+}
+
+/// A passkey of that user, made as a program does.
+async fn with_key(site: &Site, name: &str) -> Key {
+    let mut program = Program::at(site, "localhost");
+    program.session(name).await;
+    let mut key = new_key(site);
+    let challenge = program.done("/account/factors/passkey/challenge", &json!({})).await;
+    let credential = key.make(&challenge);
+    let new = json!({"name": "phone", "ceremony": challenge["ceremony"], "credential": credential.expose()});
+    program.done("/account/factors/passkey", &new).await;
+    key
+}
+
+/// Two people, at a host that passkeys know.
+async fn two() -> Site {
+    let site = Site::start_named("localhost", &open(&Upstream::plain().await, "10000/minute")).await;
     for name in ["eva", "mallory"] {
         let _ = site.signed_in(name, "user").await;
     }
-    let own = format!("http://localhost:{}", site.address.port());
-    let made = async |name: &str| {
-        let mut program = Program::at(&site, "localhost");
-        program.session(name).await;
-        let mut key = Key::new();
-        (key.origin, key.site) = (own.clone(), "localhost".into());
-        let challenge = program.done("/account/factors/passkey/challenge", &json!({})).await;
-        let credential = key.make(&challenge);
-        let new =
-            json!({"name": "phone", "ceremony": challenge["ceremony"], "credential": credential.expose()});
-        program.done("/account/factors/passkey", &new).await;
-        key
+    site
+}
+
+const ATTACKS: [&str; 8] = [
+    "replay",
+    "unknown key",
+    "another's name",
+    "phishing site",
+    "not verified",
+    "junk",
+    "no ceremony",
+    "old counter",
+];
+
+/// A second passkey sign-in, by what was shown before or should not count; the ceremony, and what is shown.
+async fn forged(
+    site: &Site,
+    attack: &str,
+    mut challenge: Value,
+    eva: &mut Key,
+    mallory: &mut Key,
+) -> (Value, String) {
+    let credential = match attack {
+        "unknown key" => new_key(site).show(&challenge),
+        "another's name" => {
+            let mut thief = new_key(site);
+            let eva = site.running.store.user_by_login("eva").await.unwrap().unwrap().id;
+            thief.claim(eva.0.as_bytes());
+            thief.show(&challenge)
+        }
+        "phishing site" => {
+            let own =
+                std::mem::replace(&mut eva.origin, format!("http://localhost:{}", site.address.port() ^ 1));
+            let shown = eva.show(&challenge);
+            eva.origin = own;
+            shown
+        }
+        "not verified" => {
+            eva.verifies = false;
+            let shown = eva.show(&challenge);
+            eva.verifies = true;
+            shown
+        }
+        "old counter" => {
+            mallory.counter = 0;
+            mallory.sign(&challenge, |_| {})
+        }
+        _ => {
+            challenge["ceremony"] = json!("A".repeat(43));
+            eva.show(&challenge)
+        }
     };
-    let (mut eva, mut mallory) = (made("eva").await, made("mallory").await);
+    (challenge["ceremony"].clone(), credential.expose().to_owned())
+}
+
+// proves: ID-17, ID-1, AUD-1
+#[tokio::test]
+async fn a_program_signs_in_by_passkey_and_every_failure_is_one_problem_with_one_row() {
+    let site = two().await;
+    let (mut eva, mut mallory) = (with_key(&site, "eva").await, with_key(&site, "mallory").await);
     let (path, ask) = ("/api/v1/auth/passkey", "/api/v1/auth/passkey/challenge");
 
     // Nobody can ask whose passkeys there are: the challenge names nobody.
@@ -361,52 +434,16 @@ async fn a_program_signs_in_by_passkey_and_every_failure_is_one_problem_with_one
 
     let (signed_in, failed) =
         (rows(&site, "session.signed_in").await, rows(&site, "session.sign_in_failed").await);
-    let mut stranger = Key::new();
-    (stranger.origin, stranger.site) = (own.clone(), "localhost".into());
-    let mut thief = Key::new();
-    (thief.origin, thief.site) = (own.clone(), "localhost".into());
-    let eva_id = site.running.store.user_by_login("eva").await.unwrap().unwrap().id;
-    thief.claim(eva_id.0.as_bytes());
     let mut problems = Vec::new();
-    for attack in [
-        "replay",
-        "unknown key",
-        "another's name",
-        "phishing site",
-        "not verified",
-        "junk",
-        "no ceremony",
-        "old counter",
-    ] {
+    for attack in ATTACKS {
         let mut program = Program::at(&site, "localhost");
-        let mut challenge = program.done(ask, &json!({})).await;
-        let credential = match attack {
-            "replay" => shown.expose().to_owned(),
-            "unknown key" => stranger.show(&challenge).expose().to_owned(),
-            "another's name" => thief.show(&challenge).expose().to_owned(),
-            "phishing site" => {
-                eva.origin = format!("http://localhost:{}", site.address.port() ^ 1);
-                let shown = eva.show(&challenge).expose().to_owned();
-                eva.origin.clone_from(&own);
-                shown
-            }
-            "not verified" => {
-                eva.verifies = false;
-                let shown = eva.show(&challenge).expose().to_owned();
-                eva.verifies = true;
-                shown
-            }
-            "junk" => "{}".to_owned(),
-            "old counter" => {
-                mallory.counter = 0;
-                mallory.sign(&challenge, |_| {}).expose().to_owned()
-            }
-            _ => {
-                challenge["ceremony"] = json!("A".repeat(43));
-                eva.show(&challenge).expose().to_owned()
-            }
+        let challenge = program.done(ask, &json!({})).await;
+        let (ceremony, credential) = match attack {
+            "replay" => (challenge["ceremony"].clone(), shown.expose().to_owned()),
+            "junk" => (challenge["ceremony"].clone(), "{}".to_owned()),
+            attack => forged(&site, attack, challenge.clone(), &mut eva, &mut mallory).await,
         };
-        let body = json!({"ceremony": challenge["ceremony"], "credential": credential});
+        let body = json!({"ceremony": ceremony, "credential": credential});
         let refused = program.post(path, &body).await;
         let why = site.assert_refused(&refused, 401, "identify.sign_in");
         assert!(
@@ -416,7 +453,7 @@ async fn a_program_signs_in_by_passkey_and_every_failure_is_one_problem_with_one
         let id = refused.header("x-request-id").unwrap();
         problems.push((refused.headers.len(), refused.text().replace(id, "ID")));
         // The challenge is used up, whatever came of it.
-        let again = json!({"ceremony": challenge["ceremony"], "credential": eva.show(&challenge).expose()});
+        let again = json!({"ceremony": ceremony, "credential": eva.show(&challenge).expose()});
         site.assert_refused(&program.post(path, &again).await, 401, "identify.sign_in");
     }
     assert!(problems.windows(2).all(|pair| pair[0] == pair[1]), "{problems:#?}");
@@ -427,8 +464,13 @@ async fn a_program_signs_in_by_passkey_and_every_failure_is_one_problem_with_one
         site.assert_refused(&refused, 422, "inspect.fields");
         assert_eq!(refused.json()["errors"][0]["field"], field);
     }
+}
 
-    // As the second step: of the one whose ticket it is, and of nobody else.
+// proves: ID-17
+#[tokio::test]
+async fn a_passkey_is_the_second_step_of_the_one_whose_ticket_it_is_and_of_nobody_else() {
+    let site = two().await;
+    let (mut eva, mut mallory) = (with_key(&site, "eva").await, with_key(&site, "mallory").await);
     let mut program = Program::at(&site, "localhost");
     let ticket = half_in(&mut program, "eva").await;
     let mut theirs = Program::at(&site, "localhost");
