@@ -135,6 +135,17 @@ impl Policy {
             }
         }
     }
+
+    /// How much is at stake by what this environment and the policy of [`Policy::load`] say, whatever else is wrong with
+    /// them.
+    #[must_use]
+    pub fn deployment(path: Option<&Path>, environment: &Environment) -> section::app::Deployment {
+        let text = std::fs::read_to_string(path.unwrap_or_else(|| Path::new(FILE))).unwrap_or_default();
+        let (table, _) = DeTable::parse_recoverable(&text);
+        let (root, mut reader) = (Table::root(table.get_ref()), Reader::new(environment, section::SCOPES));
+        let (_, listen) = section::edge::read_listen(&mut reader, &root);
+        section::app::read(&mut reader, &root, listen).environment
+    }
 }
 
 /// The sections in the order in which they depend on each other.

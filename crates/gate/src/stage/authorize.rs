@@ -1,6 +1,7 @@
 //! What they may do: a permit, or a no.
 
 use axum::body::Body;
+use http::header::UPGRADE;
 use http::{Method, Request};
 use palisade_access::{Permit, Principal};
 use palisade_model::{Denial, Fault, Refusal, TenantId};
@@ -23,7 +24,14 @@ pub(crate) fn authorize(
     request: &Request<Body>,
 ) -> Result<Permit, Refusal> {
     refuse_other_tenants(course)?;
-    gate.parts().access.authorize(route, request.method(), request.uri().path(), course.principal.as_ref())
+    let method = if writes_later(route, request) { &Method::POST } else { request.method() };
+    gate.parts().access.authorize(route, method, request.uri().path(), course.principal.as_ref())
+}
+
+/// Whether a WebSocket is opened, which says what it likes afterwards, where some write and others only read. Where
+/// nobody writes, it is the readers' own.
+fn writes_later(route: &Route, request: &Request<Body>) -> bool {
+    route.upgrade && request.headers().contains_key(UPGRADE) && route.access.write != Who::Nobody
 }
 
 /// A refusal as the client may know it: on a hidden route, whoever may not use it is told that there is nothing,

@@ -407,3 +407,40 @@ async fn a_token_that_becomes_a_cookie_is_no_way_round_the_second_factor() {
     let cookie = session(&house.send(Ask::get(&link)).await);
     assert_eq!(house.send(Ask::get("/admin").signed_in(&cookie)).await.status(), 200);
 }
+
+// A socket is opened by GET, and then says what it likes.
+// proves: ID-16, ACC-1
+#[tokio::test]
+async fn whoever_may_only_read_opens_no_socket_where_others_write() {
+    let house = House::of(
+        "[[route]]\npath = \"/socket\"\nto = \"upstream:app\"\nupgrade = true\n\
+         allow = { read = \"user\", write = \"admin\" }\n\
+         [[route]]\npath = \"/news\"\nto = \"upstream:app\"\nupgrade = true\nallow = { read = \"user\" }\n",
+    )
+    .await;
+    let ann = house.sign_in("ann", &["user"], None).await;
+    let root = house.sign_in("root", &["admin"], None).await;
+    let reads = key(&house, "root", TokenKind::Key, "read").await;
+    let writes = key(&house, "root", TokenKind::Key, "write:/socket").await;
+    let open = |path: &str| {
+        let ask = Ask::get(path).header("connection", "upgrade").header("upgrade", "websocket");
+        ask.header("origin", "https://app.example")
+    };
+    let hits = house.hits();
+    assert_eq!(code(&house.send(open("/socket").signed_in(&ann)).await), refused(403, "authorize.role"));
+    let by_key = house.send(bearer(open("/socket"), &reads.token)).await;
+    assert_eq!(code(&by_key), refused(403, "authorize.scope"));
+    assert_eq!(house.hits(), hits, "nothing of it reached the application");
+    for allowed in [
+        Ask::get("/socket").signed_in(&ann),
+        open("/socket").signed_in(&root),
+        bearer(open("/socket"), &writes.token),
+        bearer(Ask::get("/socket"), &reads.token),
+        // Where nobody writes, it is the readers' own.
+        open("/news").signed_in(&ann),
+        bearer(open("/news"), &reads.token),
+    ] {
+        let got = house.send(allowed).await;
+        assert_eq!(got.status(), 200, "{got:?}");
+    }
+}

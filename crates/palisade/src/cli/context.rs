@@ -40,11 +40,12 @@ impl Context {
     /// The policy, checked, and the world to use it in. In production `.env` counts for nothing, whether the
     /// environment says that it is production or the policy does.
     pub(super) fn checked(&self) -> Result<(Checked, World), Diagnostics> {
-        if let Some(mixed) = &self.mixed {
+        // Asked of the real environment: what is left over from development must not make less of it.
+        let production =
+            Policy::deployment(self.policy_file.as_deref(), &self.real) == Deployment::Production;
+        if let Some(mixed) = self.mixed.as_ref().filter(|_| !production) {
             let checked = Policy::load(self.policy_file.as_deref(), mixed)?;
-            if checked.policy.app.environment != Deployment::Production {
-                return Ok((checked, world(mixed)));
-            }
+            return Ok((checked, world(mixed)));
         }
         let checked = Policy::load(self.policy_file.as_deref(), &self.real)?;
         Ok((checked, world(&self.real)))
@@ -65,7 +66,8 @@ impl Context {
 }
 
 fn production(environment: &Environment) -> bool {
-    environment.get("ENVIRONMENT").is_some_and(|value| value.eq_ignore_ascii_case("production"))
+    let says = |name| environment.get(name).is_some_and(|value| value.eq_ignore_ascii_case("production"));
+    says("ENVIRONMENT") || says("PALISADE_APP__ENVIRONMENT")
 }
 
 fn world(environment: &Environment) -> World {

@@ -206,6 +206,20 @@ fn dotenv_is_for_development_alone_and_never_overrides() {
         .unwrap();
     let output = run(folder.path(), &["check"]);
     assert!(!out(&output).contains("BASE_URL") && !out(&output).contains("from-dotenv"), "{}", out(&output));
+
+    // What is left over from development makes nothing else of it, neither by name nor by file.
+    for name in ["ENVIRONMENT", "PALISADE_APP__ENVIRONMENT"] {
+        for value in ["development", "testing"] {
+            std::fs::write(folder.path().join(".env"), format!("{name}={value}\n")).unwrap();
+            let output = run(folder.path(), &["check"]);
+            let text = [out(&output), err(&output)].concat();
+            assert!(!text.contains(name) && text.contains("SECRET_KEY"), "{text}");
+        }
+    }
+    std::fs::write(folder.path().join(".env"), "PALISADE_APP__ENVIRONMENT=production\n").unwrap();
+    let output = run(folder.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("set it in the real environment"), "{}", err(&output));
 }
 
 // proves: ID-1, ID-5, AUD-1, AUD-2

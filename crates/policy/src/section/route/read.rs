@@ -60,8 +60,11 @@ const PROOF: Setting<Proof> = Setting::new(
     "any",
     "Proof that is asked for besides: a `recent` one (`identify.second_factor.fresh`), or a `strong` one, with a second factor.",
 );
-const UPGRADE: Setting<bool> =
-    Setting::new("route.upgrade", "false", "Whether WebSocket upgrades are let through.");
+const UPGRADE: Setting<bool> = Setting::new(
+    "route.upgrade",
+    "false",
+    "Whether WebSocket upgrades are let through. Opening one counts as writing, unless nobody may write.",
+);
 const STRIP: Setting<String> =
     Setting::optional("route.strip", "Taken off the front of the path on its way to the application.")
         .such_as("/app");
