@@ -67,7 +67,6 @@ struct Queue {
 struct Job {
     work: Work,
     since: Instant,
-    _place: Place,
 }
 
 /// What a worker without a job still has to give back.
@@ -133,11 +132,14 @@ impl Pool {
             // The client may have left while it waited, or while the work is done.
             let wanted = !tell.is_closed();
             if wanted {
-                drop(tell.send(work(workspace)));
+                let done = work(workspace);
+                // Before the answer: whoever has it asks for more at once.
+                drop(place);
+                drop(tell.send(done));
             }
             wanted
         };
-        let job = Job { work: Box::new(work), since: Instant::now(), _place: place };
+        let job = Job { work: Box::new(work), since: Instant::now() };
         self.shared.queue.lock().jobs.push_back(job);
         self.shared.wake.notify_one();
         self.shared.late.notify_one();
