@@ -23,6 +23,7 @@ on! { [memory sqlite postgres]
         let add = FactorChange::AddTotp { sealed: b"sealed".to_vec(), step: 7 };
         let codes = Some(vec![[1; 32], [2; 32]]);
         let row = vec![event(Action::FactorAdded, "ann")];
+        f.clock.advance(HOUR / 60);
         let on = f.store.change_factors(ann.id, add.clone(), codes, Some(renewal), row).await.unwrap().unwrap();
         assert!(on.strong && on.id == asking.id && on.digest == [10; 32]);
         assert_eq!(on.proven_at, asking.proven_at, "a change proves nothing");

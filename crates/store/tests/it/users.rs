@@ -5,7 +5,7 @@ use palisade_model::{Action, Timestamp};
 use palisade_store::{Renewal, StoreError, Subject, User};
 use uuid::Uuid;
 
-use crate::fixture::{created, event, on, password};
+use crate::fixture::{HOUR, created, event, on, password};
 
 on! { [memory sqlite postgres]
     // proves: VAL-4
@@ -89,6 +89,7 @@ on! { [memory sqlite postgres]
         let refused = f.store.set_password(&ann, &second, Some(stale), None, changed.clone()).await;
         assert_eq!(refused, Err(StoreError::Gone), "by a cookie that was given up");
         assert!(f.store.session(&there.digest).await.unwrap().is_some(), "nothing is ended for nothing");
+        f.clock.advance(HOUR / 60);
         let on = f.store.set_password(&ann, &second, Some(renewal), None, changed).await.unwrap().unwrap();
 
         assert!(f.store.session(&here.digest).await.unwrap().is_none(), "the former cookie");
