@@ -11,6 +11,10 @@ use palisade_policy::section::authorize::{RoleSet, Who};
 use palisade_policy::section::route::Route;
 use palisade_policy::section::shield::{ADMIN_NAME, DEFAULT_NAME, Limit};
 
+/// Where many clients may share one counter because their proxy hides them, it takes so many times what one client may:
+/// a few failures of one do not stop all, and guessing still ends (LIMIT-8).
+const SHARED: u32 = 20;
+
 /// What is left of a limit's window.
 #[derive(Clone, Debug)]
 pub(crate) struct Quota {
@@ -31,6 +35,8 @@ pub(crate) struct Limits {
     pub(crate) default: Option<usize>,
     /// By index of the limit: its windows as the limiter takes them.
     windows: Vec<Vec<(u32, Duration)>>,
+    /// The same for clients who share a counter.
+    shared: Vec<Vec<(u32, Duration)>>,
     /// The names of these windows.
     names: Vec<Vec<Arc<str>>>,
     /// The limit of what is for administrators alone, and who they are (LIMIT-6).
@@ -55,6 +61,10 @@ impl Limits {
                 .iter()
                 .map(|limit| limit.windows.iter().map(|w| (w.count, w.per)).collect())
                 .collect(),
+            shared: limits
+                .iter()
+                .map(|limit| limit.windows.iter().map(|w| (w.count.saturating_mul(SHARED), w.per)).collect())
+                .collect(),
             names: limits
                 .iter()
                 .map(|limit| limit.windows.iter().map(|w| window_name(limit, w.per).into()).collect())
@@ -75,6 +85,15 @@ impl Limits {
     /// A limit's windows as the limiter takes them.
     pub(crate) fn windows(&self, limit: usize) -> &[(u32, Duration)] {
         self.windows.get(limit).map_or(&[], Vec::as_slice)
+    }
+
+    /// A limit's windows for counting by an address: wider where it may be that of many.
+    pub(crate) fn windows_of(&self, limit: usize, client: ClientAddress) -> &[(u32, Duration)] {
+        if client.is_known() {
+            self.windows(limit)
+        } else {
+            self.shared.get(limit).map_or(&[], Vec::as_slice)
+        }
     }
 
     /// The name of that limit's window of that length.

@@ -117,9 +117,10 @@ impl Metrics {
         self.0.csrf_tolerated.inc();
     }
 
-    pub(crate) fn client_unknown(&self, now: Timestamp) {
+    /// Whether it is the first.
+    pub(crate) fn client_unknown(&self, now: Timestamp) -> bool {
         self.0.clients_unknown.inc();
-        self.0.client_unknown_at.store(now.as_micros(), Ordering::Relaxed);
+        self.0.client_unknown_at.swap(now.as_micros(), Ordering::Relaxed) == i64::MIN
     }
 
     pub(crate) fn request(&self, admin: bool) {

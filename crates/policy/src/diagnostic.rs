@@ -86,6 +86,7 @@ codes! {
     MailPlain "P053" "Letters, with the links in them, go over a network without TLS.";
     SignUpUnproven "P054" "Registration is open, and nobody asks whose an address is.";
     OutsideAdministrators "P055" "A group at another site makes administrators here.";
+    ClientsAsOne "P056" "All clients behind a proxy would count as one.";
 }
 
 /// Whether the policy can be used at all.

@@ -38,7 +38,13 @@ pub(crate) fn receive(gate: &Gate, request: &Request<Body>) -> Course {
     let trusted = seen.as_ref().is_some_and(|seen| seen.trusted);
     let client = seen.as_ref().map_or(ClientAddress::behind([0, 0, 0, 0].into()), |seen| seen.client);
     if !client.is_known() || seen.as_ref().is_some_and(|seen| seen.doubtful) {
-        gate.parts().metrics.client_unknown(started);
+        // Once is enough: /readyz and the metrics go on telling.
+        if gate.parts().metrics.client_unknown(started) {
+            tracing::warn!(
+                proxy = %client,
+                "clients cannot be told apart by address: name the proxy in edge.trusted_proxies, and let it set X-Forwarded-For"
+            );
+        }
     }
     let id = proxy_id(trusted, headers)
         .or_else(|| RequestId::generate(gate.parts().world.entropy.as_ref()).ok())

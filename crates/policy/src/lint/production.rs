@@ -19,6 +19,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     }
     switches(lint);
     hosts(lint);
+    clients(lint);
     guessing(lint);
     hashing(lint);
     letters(lint);
@@ -123,6 +124,20 @@ fn hosts(lint: &mut Lint<'_>) {
         lint.say(Error, Code::HostsOpen, "edge.allowed_hosts", "every host is allowed in production")
             .because("a forged Host header ends up in links, redirects and caches")
             .write("name the hosts that are served: allowed_hosts = [\"app.example.com\"]");
+    }
+}
+
+/// TLS ends in front of Palisade, so what connects to it is a proxy: the clients' addresses are its to tell (LIMIT-8).
+fn clients(lint: &mut Lint<'_>) {
+    if lint.policy.app.base_url.secure && lint.policy.edge.trusted_proxies.is_empty() {
+        lint.say(
+            Warning,
+            Code::ClientsAsOne,
+            "edge.trusted_proxies",
+            "all clients look like one: the proxy that ends TLS is not a trusted one",
+        )
+        .because("limits and lockouts by address count everybody together, so that one stranger's failures stop everybody's sign-in")
+        .write("name the proxy in [edge]: trusted_proxies = [\"127.0.0.1\"], and let it set X-Forwarded-For (docs/stages/edge.md)");
     }
 }
 

@@ -5,6 +5,9 @@ use palisade_policy::{Code, Policy, Severity};
 
 use crate::whole::{PRODUCTION, secrets};
 
+/// As the sound policy names them.
+const PROXIES: &str = "trusted_proxies = [\"127.0.0.1\"]";
+
 fn errors(text: &str) -> Vec<Code> {
     let outcome = Policy::from_toml("palisade.toml", text, &secrets());
     outcome
@@ -103,18 +106,15 @@ fn limits_are_never_off() {
 fn hosts_are_named_and_proxies_too() {
     guarded("listen =", "allowed_hosts = [\"*\"]\nlisten =", Code::HostsOpen);
     assert_eq!(errors(&altered("listen =", "allowed_hosts = []\nlisten =")), [Code::HostsOpen]);
-    guarded("listen =", "trusted_proxies = [\"0.0.0.0/0\"]\nlisten =", Code::ProxyAnybody);
+    guarded(PROXIES, "trusted_proxies = [\"0.0.0.0/0\"]", Code::ProxyAnybody);
     guarded(
         "listen =",
         "allowed_hosts = [\"mtc.example.com\", \"localhost\", \"127.0.0.1\", \"*.com\"]\nlisten =",
         Code::HostsOpen,
     );
-    guarded("listen =", "trusted_proxies = [\"0.0.0.0/1\"]\nlisten =", Code::ProxyAnybody);
-    assert_eq!(
-        errors(&altered("listen =", "trusted_proxies = [\"10.0.0.0/8\", \"fc00::/7\"]\nlisten =")),
-        []
-    );
-    guarded("listen =", "trusted_proxies = [\"10.0.0.0/8\", \"::/0\"]\nlisten =", Code::ProxyAnybody);
+    guarded(PROXIES, "trusted_proxies = [\"0.0.0.0/1\"]", Code::ProxyAnybody);
+    assert_eq!(errors(&altered(PROXIES, "trusted_proxies = [\"10.0.0.0/8\", \"fc00::/7\"]")), []);
+    guarded(PROXIES, "trusted_proxies = [\"10.0.0.0/8\", \"::/0\"]", Code::ProxyAnybody);
 }
 
 // proves: POL-2

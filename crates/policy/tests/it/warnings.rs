@@ -18,6 +18,22 @@ fn what_is_sound_says_nothing() {
     assert_eq!(warnings("", &Environment::default()), []);
 }
 
+// proves: LIMIT-8
+#[test]
+fn a_proxy_that_nobody_named_is_told_where_tls_ends_in_front() {
+    let proxies = "trusted_proxies = [\"127.0.0.1\"]\n";
+    for listen in ["127.0.0.1:8080", "0.0.0.0:8443"] {
+        let text = PRODUCTION.replace("0.0.0.0:8443", listen);
+        for unnamed in [text.replace(proxies, ""), text.replace(proxies, "trusted_proxies = []\n")] {
+            assert_eq!(warnings(&unnamed, &secrets()), [Code::ClientsAsOne], "{unnamed}");
+        }
+        assert_eq!(warnings(&text, &secrets()), []);
+    }
+    // A developer has no proxy.
+    let text = PRODUCTION.replace(proxies, "").replace("\"production\"", "\"testing\"");
+    assert!(!warnings(&text, &secrets()).contains(&Code::ClientsAsOne));
+}
+
 // proves: HEAD-1
 #[test]
 fn weak_headers_are_told_in_production() {

@@ -19,6 +19,7 @@ base_url = "https://mtc.example.com"
 
 [edge]
 listen = "0.0.0.0:8443"
+trusted_proxies = ["127.0.0.1"]
 
 [identify]
 secret_key = "env:SECRET_KEY"

@@ -39,10 +39,10 @@ pub(crate) fn by_address(gate: &Gate, course: &mut Course, route: &Route) -> Res
     }
     let keys: Vec<_> = of_route(gate, course, route)
         .filter(|(_, limit)| limit.by == LimitBy::Address)
-        .map(|(index, limit)| (index, gate.limits().address_key(limit, course.client)))
+        .map(|(index, limit)| Mark::address(gate, course, index, limit))
         .collect();
     hit(gate, course, &keys)?;
-    course.counted = keys.iter().any(|(index, _)| Some(*index) == gate.limits().default);
+    course.counted = keys.iter().any(|mark| Some(mark.limit) == gate.limits().default);
     Ok(())
 }
 
@@ -60,8 +60,8 @@ pub(crate) fn nowhere(gate: &Gate, course: &mut Course, refusal: Refusal) -> Ref
     let default = gate.limits().default.filter(|_| !course.counted && counts(gate, course));
     let limit = default.and_then(|index| Some((index, gate.policy().shield.limits.get(index)?)));
     let Some((index, limit)) = limit else { return refusal };
-    let key = gate.limits().address_key(limit, course.client);
-    hit(gate, course, &[(index, key)]).err().unwrap_or(refusal)
+    let mark = Mark::address(gate, course, index, limit);
+    hit(gate, course, &[mark]).err().unwrap_or(refusal)
 }
 
 /// Counts it against the limits by user, tenant, credential and field.
@@ -96,7 +96,10 @@ pub(crate) async fn by_principal(
                 .map(|value| gate.limits().key(limit, b"field", value.trim().to_lowercase().as_bytes())),
         };
         by_default |= key.is_none() && Some(index) == gate.limits().default;
-        keys.push((index, key.unwrap_or_else(|| gate.limits().address_key(limit, course.client))));
+        keys.push(match key {
+            Some(key) => Mark { limit: index, key, windows: gate.limits().windows(index) },
+            None => Mark::address(gate, course, index, limit),
+        });
     }
     hit(gate, course, &keys)?;
     course.counted |= by_default;
@@ -114,7 +117,7 @@ pub(crate) fn guess(gate: &Gate, course: &Course, counted: bool) -> Result<(), R
     let Some((index, limit)) = sign_in.filter(|_| counts(gate, course)) else { return Ok(()) };
     let address = gate.limits().address_key(limit, course.client);
     let key = gate.limits().key(limit, b"guess", &address);
-    let check = [Check { key, windows: gate.limits().windows(index) }];
+    let check = [Check { key, windows: gate.limits().windows_of(index, course.client) }];
     let (limiter, now) = (&gate.parts().limiter, gate.parts().world.now());
     let verdict = if counted { limiter.hit(now, &check) } else { limiter.look(now, &check) };
     if verdict.allowed {
@@ -142,19 +145,34 @@ fn of_route<'g>(
     route.limits.iter().filter(counted).filter_map(|index| limits.get(*index).map(|limit| (*index, limit)))
 }
 
-fn hit(gate: &Gate, course: &mut Course, keys: &[(usize, [u8; 16])]) -> Result<(), Refusal> {
+/// One counter that a request is counted by.
+struct Mark<'g> {
+    limit: usize,
+    key: [u8; 16],
+    windows: &'g [(u32, Duration)],
+}
+
+impl<'g> Mark<'g> {
+    fn address(gate: &'g Gate, course: &Course, index: usize, limit: &Limit) -> Self {
+        let (key, windows) =
+            (gate.limits().address_key(limit, course.client), gate.limits().windows_of(index, course.client));
+        Self { limit: index, key, windows }
+    }
+}
+
+fn hit(gate: &Gate, course: &mut Course, keys: &[Mark<'_>]) -> Result<(), Refusal> {
     if keys.is_empty() {
         return Ok(());
     }
     let limits = gate.limits();
     let checks: Vec<Check<'_>> =
-        keys.iter().map(|(index, key)| Check { key: *key, windows: limits.windows(*index) }).collect();
+        keys.iter().map(|mark| Check { key: mark.key, windows: mark.windows }).collect();
     let now = gate.parts().world.now();
     let verdict = gate.parts().limiter.hit(now, &checks);
     let tightest = verdict.tightest;
     let counted = keys.get(tightest.which);
     let name =
-        counted.and_then(|(index, _)| limits.name(*index, tightest.window)).unwrap_or_else(|| "limit".into());
+        counted.and_then(|mark| limits.name(mark.limit, tightest.window)).unwrap_or_else(|| "limit".into());
     let quota =
         Quota { limit: tightest.limit, remaining: tightest.remaining, reset: tightest.reset, at: now, name };
     if verdict.allowed {
