@@ -161,7 +161,10 @@ denials! {
 
     /// A bearer token that is expired, revoked, forged or malformed (ID-9).
     CredentialInvalid = Identify "identify.credential" 401 Client
-        "Not signed in" "The credential is not valid any more. Sign in again.";
+        "Not signed in" "The token or session is wrong, used or run out. Send another token, or sign in again.";
+    /// A token in an address that takes none there: histories, logs and Referer fields would keep it.
+    TokenMisplaced = Identify "identify.token_place" 401 Client
+        "Token in the address" "Tokens are not taken from addresses: send it as 'Authorization: Bearer'.";
     /// Wrong password, unknown user, disabled user: one answer for all (ID-1).
     SignInFailed = Identify "identify.sign_in" 401 Client
         "Sign-in failed" "The name or the password is wrong.";
@@ -180,6 +183,9 @@ denials! {
     /// What came back from a provider is not as it must be, or not for this browser (ID-6).
     ProviderRefused = Identify "identify.provider" 400 Client
         "Sign-in was not completed" "The answer of the other site could not be used. Start again from the sign-in page.";
+    /// Whoever was sent to a provider said no there (ID-6).
+    ProviderCancelled = Identify "identify.provider_cancelled" 400 Client
+        "You did not finish at the other site" "Start again from the sign-in page, or sign in another way.";
     /// The account elsewhere is none that may sign in here (ID-6).
     ProviderAccount = Identify "identify.provider_account" 403 Client
         "Not with that account" "Your account at the other site may not sign in here. Choose another one, or ask an administrator.";

@@ -145,7 +145,7 @@ fn problem(
         "type": format!("urn:palisade:{}", facts.code),
         "title": facts.title,
         "status": status.as_u16(),
-        "detail": facts.detail,
+        "detail": for_programs(refusal.denial).unwrap_or(facts.detail),
         "code": facts.code,
         "request_id": id.as_str(),
     });
@@ -153,6 +153,22 @@ fn problem(
         object.insert("errors".into(), json!(refusal.fields));
     }
     problem.to_string()
+}
+
+/// What to do instead, where that is something else for programs than for people.
+const fn for_programs(denial: Denial) -> Option<&'static str> {
+    match denial {
+        Denial::CredentialInvalid => {
+            Some("The token is wrong, used or run out. Send another one, or sign in to get one.")
+        }
+        Denial::ProofNeeded => Some(
+            "A session with a recent proof is needed: sign in with 'session: true', or prove anew at /api/v1/auth/confirm.",
+        ),
+        Denial::CsrfOrigin => {
+            Some("A request that shows a cookie needs the header Origin, with the address of this site.")
+        }
+        _ => None,
+    }
 }
 
 /// RFC 6750 section 3: a request that showed no token is not told about errors of tokens. RFC 9470 section 3: what is

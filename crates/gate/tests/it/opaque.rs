@@ -221,7 +221,7 @@ async fn a_token_in_an_address_where_none_is_taken_reaches_nobody() {
     ] {
         for path in ["/in/x", "/open/x"] {
             let got = house.send(Ask::get(&format!("{path}?{query}")).from("192.0.2.50")).await;
-            assert_eq!(code(&got), refused(401, "identify.credential"), "{path} {query}");
+            assert_eq!(code(&got), refused(401, "identify.token_place"), "{path} {query}");
             let ask = Ask::get(&format!("{path}?{query}")).header("accept", "text/html");
             let page = house.send(ask).await;
             assert!(

@@ -182,6 +182,13 @@ pub(super) enum UserCommand {
         #[arg(long, conflicts_with = "tenant")]
         none: bool,
     },
+    /// Give a user another e-mail address: it counts as confirmed
+    Email {
+        /// Name or e-mail
+        user: String,
+        /// The new address
+        address: String,
+    },
     /// List a user's live sessions
     Sessions {
         /// Name or e-mail

@@ -101,9 +101,22 @@ fn cells(row: &AuditRow, names: &HashMap<UserId, String>) -> [String; 6] {
         when(row.at),
         who.unwrap_or_else(|| "-".to_owned()),
         visible(&row.action),
-        format!("{} {about}", visible(&row.entity_type)),
+        match asked(row) {
+            Some(asked) => asked,
+            None => format!("{} {about}", visible(&row.entity_type)),
+        },
         visible(from.unwrap_or("-")),
     ]
+}
+
+/// What an application was asked to change: method and path.
+pub(super) fn asked(row: &AuditRow) -> Option<String> {
+    if row.action != Action::RequestChanged.name() {
+        return None;
+    }
+    let changes = &row.personal.as_ref()?.changes;
+    let new = |field: &str| changes.get(field)?.get("new")?.as_str().map(visible);
+    Some(format!("{} {}", new("method")?, new("path")?))
 }
 
 fn entry(row: &AuditRow, names: &HashMap<UserId, String>) -> Value {

@@ -5,6 +5,7 @@ use palisade_model::audit::Origin;
 use serde_json::{Value, json};
 
 use super::args::{BreakglassCommand, Format};
+use super::audit::asked;
 use super::context::{self, Context, refusal_failure};
 use super::failure::{Failure, Outcome};
 use super::terminal::{Terminal, line, visible, when};
@@ -74,14 +75,9 @@ fn show(report: &BreakglassReport, format: Format) {
     };
     line(format_args!("It was issued at {} and is {state}.", when(token.created_at)));
     for row in &report.rows {
-        line(format_args!(
-            "{}  #{}  {}  {} {}",
-            when(row.at),
-            row.seq,
-            visible(&row.action),
-            visible(&row.entity_type),
-            visible(&row.entity_id)
-        ));
+        let about = asked(row)
+            .unwrap_or_else(|| format!("{} {}", visible(&row.entity_type), visible(&row.entity_id)));
+        line(format_args!("{}  #{}  {}  {about}", when(row.at), row.seq, visible(&row.action)));
     }
     if report.more {
         line("There is more in the trail than is shown here.");

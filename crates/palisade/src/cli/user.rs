@@ -94,6 +94,12 @@ async fn change(office: &Office, command: UserCommand, terminal: Terminal) -> Re
             line(format_args!("{} is in {now} now.", visible(&user.name)));
             Ok(())
         }
+        UserCommand::Email { user, address } => {
+            let user = find(store, &user).await?;
+            access.set_email(user.id, &address, None, &origin).await.map_err(refusal_failure)?;
+            line(format_args!("{} has the address {} now.", visible(&user.name), visible(address.trim())));
+            Ok(())
+        }
         UserCommand::EndSessions { user } => {
             let user = find(store, &user).await?;
             let ended =

@@ -19,6 +19,8 @@ pub struct Profile<'a> {
     pub confirmed: bool,
     /// Another address; none where no mail is sent.
     pub new_email: Option<Field<'a>>,
+    /// Whether the last proof is recent enough to ask for another address.
+    pub fresh: bool,
     /// The user's tenant.
     pub tenant: Option<&'a str>,
     /// The user's roles, with those that they include.
@@ -43,7 +45,7 @@ pub struct Security<'a> {
     pub password: Field<'a>,
     /// Whether the session is of a sign-in, and not of a token that was shown.
     pub lasting: bool,
-    /// Whether the last proof is recent enough to set a first one.
+    /// Whether the last proof is recent enough to set a first one, and to link and unlink accounts.
     pub fresh: bool,
     /// The user's accounts at other sites.
     pub identities: &'a [IdentityLine],

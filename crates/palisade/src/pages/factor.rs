@@ -48,12 +48,18 @@ pub struct Factors<'a> {
     pub needed: bool,
     /// Whether passkeys can be used on this site.
     pub possible: bool,
+    /// Where they can be used instead, if this is a site on the operator's own machine.
+    pub local: Option<String>,
     /// Since when there is an authenticator application, for machines and for people.
     pub totp: Option<(String, String)>,
     /// The passkeys.
     pub keys: &'a [PasskeyLine],
     /// How many recovery codes are left.
     pub left: u32,
+    /// Where to go once there is a second step: a path of this site, or empty.
+    pub next: &'a str,
+    /// The page of factors, with that.
+    pub again: &'a str,
     /// What a new passkey is called.
     pub name: Field<'a>,
     /// The path of the script.
@@ -93,6 +99,10 @@ pub struct TotpSetup<'a> {
     pub uri: &'a str,
     /// Names the offer.
     pub ceremony: &'a str,
+    /// Where to go once there is a second step: a path of this site, or empty.
+    pub next: &'a str,
+    /// The page of factors, with that.
+    pub again: &'a str,
     /// The first code.
     pub code: Field<'a>,
     /// The name of the hidden field against forged requests.
@@ -115,4 +125,6 @@ pub struct Codes<'a> {
     pub codes: &'a [&'a str],
     /// The same as a text file.
     pub file: &'a str,
+    /// Where to go once they are kept: a path of this site.
+    pub next: &'a str,
 }

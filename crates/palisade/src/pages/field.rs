@@ -144,8 +144,8 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn new_email(principal: &'a Principal) -> Self {
         let waits = principal.email().filter(|_| principal.confirmed_email().is_none());
-        let mut field =
-            Self::new("email", "New address", "email", "email").with_value(waits.unwrap_or_default());
+        let label = if waits.is_some() || principal.email().is_none() { "Address" } else { "New address" };
+        let mut field = Self::new("email", label, "email", "email").with_value(waits.unwrap_or_default());
         field.hint = "A link to confirm it goes there.";
         field
     }

@@ -13,12 +13,14 @@ pub struct Frame<'a> {
     pub nonce: &'a str,
     /// The path of the style sheet.
     pub stylesheet: &'a str,
+    /// The way back to the application: a path of this site.
+    pub home: &'a str,
     /// Something that went well.
     pub notice: Option<&'static str>,
     /// The account that this is a page of.
     pub inside: Option<Inside<'a>>,
-    /// Whether this is a breakglass session: every page of it says so.
-    pub boxed: bool,
+    /// When this breakglass session ends, if it is one: every page of it says so.
+    pub boxed: Option<String>,
     /// The heading above the faults.
     pub faults_title: &'a str,
     /// What to correct. One without a field concerns the whole form.
@@ -33,12 +35,20 @@ impl<'a> Frame<'a> {
             app,
             nonce,
             stylesheet,
+            home: "/",
             notice: None,
             inside: None,
-            boxed: false,
+            boxed: None,
             faults_title: "",
             faults: Vec::new(),
         }
+    }
+
+    /// The same with another way back to the application.
+    #[must_use]
+    pub const fn with_home(mut self, home: &'a str) -> Self {
+        self.home = home;
+        self
     }
 
     /// The same with something that went well.
@@ -57,10 +67,10 @@ impl<'a> Frame<'a> {
         self
     }
 
-    /// The same, in a breakglass session or not.
+    /// The same, in a breakglass session that ends then, or in none.
     #[must_use]
-    pub const fn boxed(mut self, boxed: bool) -> Self {
-        self.boxed = boxed;
+    pub fn boxed(mut self, until: Option<String>) -> Self {
+        self.boxed = until;
         self
     }
 

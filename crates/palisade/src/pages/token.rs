@@ -16,6 +16,8 @@ pub struct Keys<'a> {
     pub csrf_token: &'a str,
     /// Whether they have a way in of their own, and did not come with a token.
     pub lasting: bool,
+    /// Whether the last proof is recent enough to make a key.
+    pub fresh: bool,
     /// The text of a key that was just made.
     pub made: Option<&'a str>,
     /// The user's keys.

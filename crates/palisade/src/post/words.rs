@@ -95,7 +95,7 @@ pub(super) fn of(letter: &Letter, policy: &Policy) -> Words {
         words.facts.push(("Device", one_line(&device::describe(Some(agent)))));
     }
     if let Some(address) = &letter.address {
-        words.facts.push(("Address", address.clone()));
+        words.facts.push(("IP address", address.clone()));
     }
     words
 }
@@ -152,7 +152,7 @@ fn noticed(notice: &Notice, name: &str, policy: &Policy) -> Words {
     let (action, end) = match notice {
         Notice::EmailChanged { undo, .. } => (
             Some(Act { label: "This was not me", url: format!("{home}/auth/reset-password/{undo}") }),
-            "If it was you, do nothing. If not, the link gives the account back to this address for a week.",
+            "If it was you, do nothing. If not: this link works for a week, and gives the account back to this address.",
         ),
         _ => (
             Some(Act { label: "Look through your account", url: format!("{home}/account/security") }),

@@ -256,6 +256,11 @@ fn users_are_looked_after_and_every_change_is_in_the_trail() {
     assert_eq!(expect(0, at, &["user", "set-tenant", "eva", "acme"]), "eva is in the tenant acme now.\n");
     assert_eq!(show("eva")["tenant"], "acme");
     expect(0, at, &["user", "set-tenant", "eva", "--none"]);
+    let told = expect(0, at, &["user", "email", "eva", "eva.new@example.com"]);
+    assert_eq!(told, "eva has the address eva.new@example.com now.\n");
+    assert!(expect(0, at, &["user", "show", "eva.new@example.com"]).contains("eva"));
+    expect(2, at, &["user", "email", "eva", "no address"]);
+    expect(2, at, &["user", "email", "nobody", "eva@example.com"]);
     assert_eq!(show("eva")["tenant"], serde_json::Value::Null);
     expect(0, at, &["user", "disable", "eva"]);
     assert_eq!(show("eva")["enabled"], false);

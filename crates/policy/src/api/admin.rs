@@ -65,6 +65,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::delete("/api/v1/admin/users/{id}/sessions/{sid}", TAG, "Ends one session of a user.")
         .gives(&[Gives::nothing(204, "It has ended.")])
         .refuses(&[Denial::RouteUnknown]),
+    Operation::delete(
+        "/api/v1/admin/users/{id}/factors",
+        TAG,
+        "Removes the lost second factors of a user and signs them out everywhere, in a session with a recent proof.",
+    )
+    .gives(&[Gives::nothing(204, "They are removed; a letter tells of it.")])
+    .refuses(&[Denial::RouteUnknown, Denial::InvalidInput, Denial::ProofNeeded])
+    .in_session(),
     Operation::post(
         "/api/v1/admin/unlock",
         TAG,

@@ -56,11 +56,26 @@ const REGISTER: Operation =
 
 pub(super) const OPERATIONS: &[Operation] = &[
     LOGIN,
-    LOGIN.formerly("/api/login"),
+    LOGIN.formerly("/api/login").takes(&[
+        Field::optional("login", Shape::Text, "Name or e-mail. It is this, `username` or `email`."),
+        Field::optional("username", Shape::Text, "The former name of `login`."),
+        Field::optional("email", Shape::Text, "Another former name of `login`."),
+        Field::new("password", Shape::Secret, "The password."),
+        Field::optional("session", Shape::Flag, "Whether a session cookie is wanted instead of tokens."),
+    ]),
     REGISTER,
-    REGISTER.formerly("/api/signup"),
+    REGISTER.formerly("/api/signup").takes(&[
+        Field::optional("name", Shape::Text, "The sign-in name. It is this or `username`."),
+        Field::optional("username", Shape::Text, "The former name of `name`."),
+        Field::optional("email", Shape::Text, "The e-mail address."),
+        Field::new("password", Shape::Secret, "The password."),
+    ]),
     FORGOT,
-    FORGOT.formerly("/api/forgot_password"),
+    FORGOT.formerly("/api/forgot_password").takes(&[
+        Field::optional("login", Shape::Text, "Name or e-mail. It is this, `email` or `username`."),
+        Field::optional("email", Shape::Text, "The former name of `login`."),
+        Field::optional("username", Shape::Text, "Another former name of `login`."),
+    ]),
     Operation::post("/api/v1/auth/reset-password", TAG, "Sets a new password by a link, which works once.")
         .takes(&[
             Field::new("token", Shape::Secret, "The last part of the link."),

@@ -54,7 +54,8 @@ pub fn document(cookie: &str, header: &str) -> Value {
             "title": "Palisade",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Sign-in, sessions and tokens. Bodies are flat JSON objects; fields that nobody asks for \
-                            are refused. Every refusal is a problem document.",
+                            are refused. Every refusal is a problem document. A request that shows a cookie and changes \
+                            something, a sign-in too, needs the header Origin with the address of this site.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -62,6 +63,13 @@ pub fn document(cookie: &str, header: &str) -> Value {
         "components": {
             "schemas": schemas,
             "parameters": {
+                "Origin": {
+                    "name": "Origin",
+                    "in": "header",
+                    "required": false,
+                    "schema": {"type": "string"},
+                    "description": "The address of this site; needed with any cookie (`csrf.origin`). Browsers send it.",
+                },
                 "ForgeryToken": {
                     "name": header,
                     "in": "header",
@@ -72,7 +80,22 @@ pub fn document(cookie: &str, header: &str) -> Value {
             },
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": cookie},
-                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "token": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "An access token of a sign-in.",
+                },
+                "key": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "API key",
+                    "description": "An API key, as far as its scopes reach.",
+                },
+                "adminToken": {
+                    "type": "apiKey", "in": "header", "name": "X-Admin-Token",
+                    "description": "An administrator's token, or once a breakglass token.",
+                },
+                "userToken": {
+                    "type": "apiKey", "in": "header", "name": "X-User-Token",
+                    "description": "A visitor's token: for the application behind Palisade, where the policy lets visitors in.",
+                },
             },
         },
     })
@@ -89,9 +112,17 @@ fn describe(operation: &Operation, terms: &Terms, schemas: &mut Map<String, Valu
         ("summary".to_owned(), operation.summary.into()),
         ("responses".to_owned(), answers(operation, terms, schemas)),
     ]);
-    let open = terms.who == Caller::Public;
-    let security = if open { json!([]) } else { json!([{"session": []}, {"token": []}]) };
+    let security = match terms.who {
+        Caller::Public => json!([]),
+        _ if operation.in_session => json!([{"session": []}]),
+        Caller::Administrator => json!([{"session": []}, {"token": []}, {"key": []}, {"adminToken": []}]),
+        _ => json!([{"session": []}, {"token": []}, {"key": []}]),
+    };
     described.insert("security".to_owned(), security);
+    if operation.in_session {
+        let how = "Takes a session: sign in with `session: true`. No token does it.";
+        described.insert("description".to_owned(), how.into());
+    }
     let parameters = parameters(operation, terms, schemas);
     if !parameters.is_empty() {
         described.insert("parameters".to_owned(), parameters.into());
@@ -132,6 +163,9 @@ fn parameters(operation: &Operation, terms: &Terms, schemas: &mut Map<String, Va
             "schema": field.shape.schema(schemas),
         })
     }));
+    if operation.method != "GET" {
+        parameters.push(json!({"$ref": "#/components/parameters/Origin"}));
+    }
     if guarded(operation, terms) {
         parameters.push(json!({"$ref": "#/components/parameters/ForgeryToken"}));
     }
@@ -209,11 +243,18 @@ mod tests {
         assert_eq!(sign_in["security"], json!([]));
         assert_eq!(sign_in["requestBody"]["content"]["application/json"]["schema"]["required"][0], "login");
         assert!(sign_in["responses"]["429"].is_object() && sign_in["responses"]["422"].is_object());
-        assert_eq!(sign_in.get("parameters"), None, "nobody has a token yet");
+        assert_eq!(
+            sign_in["parameters"],
+            json!([{"$ref": "#/components/parameters/Origin"}]),
+            "nobody has a token yet"
+        );
+        let own_key = &paths["/api/v1/auth/keys"];
+        assert_eq!(own_key["post"]["security"], json!([{"session": []}]), "no token makes keys");
+        assert_eq!(own_key["get"]["security"].as_array().unwrap().len(), 3);
         let end = &paths["/api/v1/auth/sessions/{id}"]["delete"];
-        assert_eq!(end["security"].as_array().unwrap().len(), 2);
+        assert_eq!(end["security"].as_array().unwrap().len(), 3);
         assert_eq!(end["parameters"][0]["schema"]["format"], "uuid");
-        assert_eq!(end["parameters"][1]["$ref"], "#/components/parameters/ForgeryToken");
+        assert_eq!(end["parameters"][2]["$ref"], "#/components/parameters/ForgeryToken");
         assert_eq!(document["components"]["securitySchemes"]["session"]["name"], "app_session");
         assert_eq!(document["components"]["parameters"]["ForgeryToken"]["name"], "X-Token");
         assert!(paths["/healthz"]["get"]["responses"].get("429").is_none(), "health is not counted");

@@ -61,12 +61,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
             CREDENTIAL,
         ])
         .gives(&[Gives::json(200, "Another cookie for the session, and its token.", SESSION)])
-        .refuses(&[Denial::FactorWrong, Denial::SecondFactorNeeded, Denial::LockedOut]),
+        .refuses(&[Denial::FactorWrong, Denial::SecondFactorNeeded, Denial::LockedOut])
+        .in_session(),
     Operation::post(
         "/api/v1/auth/confirm/challenge",
         TAG,
         "Asks for a passkey of whoever holds the session.",
     )
     .takes(&[])
-    .gives(&[Gives::json(200, "A challenge.", Shape::Named(&CHALLENGE))]),
+    .gives(&[Gives::json(200, "A challenge.", Shape::Named(&CHALLENGE))])
+    .in_session(),
 ];

@@ -48,7 +48,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Field::optional("networks", Shape::Text, "From where it may be used, separated by spaces."),
         ])
         .gives(&[Gives::json(201, "The key was made.", MADE)])
-        .refuses(&[Denial::KeysClosed, Denial::ProofNeeded]),
+        .refuses(&[Denial::KeysClosed, Denial::ProofNeeded])
+        .in_session(),
     Operation::delete("/api/v1/auth/keys/{id}", TAG, "Ends one of your keys for good.")
         .gives(&[Gives::nothing(204, "Ended, on every node.")])
         .refuses(&[Denial::RouteUnknown]),
@@ -59,7 +60,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .takes(&[Field::optional("overlap", Shape::Text, "How long the key itself goes on, as `24h`.")])
     .gives(&[Gives::json(201, "The successor was made.", MADE)])
-    .refuses(&[Denial::RouteUnknown, Denial::ProofNeeded]),
+    .refuses(&[Denial::RouteUnknown, Denial::ProofNeeded])
+    .in_session(),
     Operation::get("/api/v1/admin/keys", TAG, "Lists the keys of those whom you oversee.")
         .asks(&[Field::optional("after", Shape::Id, "Only those behind this one.")])
         .gives(&[Gives::json(200, "Keys in order of their making, 100 at most are looked at.", KEYS)]),

@@ -28,6 +28,8 @@ pub struct Operation {
     pub gives: &'static [Gives],
     /// How it refuses, beyond what follows from its row and its body.
     pub refuses: &'static [Denial],
+    /// Whether it takes a session, and no token does.
+    pub in_session: bool,
     /// Whether it is an old spelling that goes away.
     pub deprecated: bool,
 }
@@ -76,6 +78,7 @@ impl Operation {
             asks: &[],
             gives: &[],
             refuses: &[],
+            in_session: false,
             deprecated: false,
         }
     }
@@ -132,6 +135,12 @@ impl Operation {
     #[must_use]
     pub const fn refuses(self, refuses: &'static [Denial]) -> Self {
         Self { refuses, ..self }
+    }
+
+    /// The same, in a session alone.
+    #[must_use]
+    pub const fn in_session(self) -> Self {
+        Self { in_session: true, ..self }
     }
 
     /// The same at another path.

@@ -135,6 +135,32 @@ impl Store {
             .await
     }
 
+    /// Gives a user, as they were read, this address instead of the present one, on an administrator's word. All their
+    /// links end: they may be on their way to the former one. `Taken` when another user has it; `Gone` when theirs is
+    /// not the one that was read.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`], [`StoreError::Gone`]; nothing has changed then.
+    pub async fn set_email(
+        &self,
+        of: &User,
+        email: &str,
+        at: Timestamp,
+        audit: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        let (of, email) = (of.clone(), email.to_owned());
+        self.db()
+            .write(move |tx| {
+                Box::pin(async move {
+                    user::put_email(tx, &of, &email, at).await?;
+                    tx.later(link::forget_all_but_undo(of.id, Timestamp::from_micros(i64::MAX)));
+                    tx.record(audit);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Hands an account, as it was read, to the proven owner of its address, which nobody had confirmed: whatever
     /// let anybody in before is gone, and the owner comes in by `identity`, of a provider that vouches for the
     /// address (ID-6).

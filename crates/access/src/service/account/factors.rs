@@ -260,6 +260,22 @@ impl Access {
         Ok(())
     }
 
+    /// The same, by an administrator who proved recently who they are, for a user whom they oversee.
+    ///
+    /// # Errors
+    /// [`Denial::ProofNeeded`]; [`Denial::RouteUnknown`] for a user of another tenant as for one that is not there; as
+    /// [`Access::reset_factors`].
+    pub async fn reset_factors_of(
+        &self,
+        by: &Principal,
+        user: UserId,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        self.fresh(by)?;
+        let user = self.subordinate(by, user).await?;
+        self.reset_factors(user.id, Some(by.user()), origin).await
+    }
+
     async fn change(
         &self,
         principal: &Principal,

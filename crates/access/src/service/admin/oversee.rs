@@ -95,7 +95,7 @@ impl Access {
         Ok(revoked)
     }
 
-    async fn subordinate(&self, by: &Principal, user: UserId) -> Result<User, Refusal> {
+    pub(crate) async fn subordinate(&self, by: &Principal, user: UserId) -> Result<User, Refusal> {
         let found = self.store().user(user).await.map_err(unknowable)?;
         found
             .filter(|user| oversees(by, user))

@@ -116,6 +116,34 @@ impl Access {
         Ok(())
     }
 
+    /// Gives a user this address instead of the present one. It counts as confirmed: whoever has the command line answers
+    /// for it. Links that were mailed before end.
+    ///
+    /// # Errors
+    /// `InvalidInput` with the field `user` or `email`; the store's failures.
+    pub async fn set_email(
+        &self,
+        user: UserId,
+        email: &str,
+        by: Option<UserId>,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        let email = name::parse_email(email.trim())
+            .ok_or_else(|| Refusal::field("email", "Write an e-mail address such as name@example.com."))?;
+        let user = self.found(user).await?;
+        let row = about(Action::UserChanged, &user, by, origin);
+        let row = row.change("email", user.email.clone(), email.clone());
+        match self.store().set_email(&user, &email, self.now(), vec![row]).await {
+            Ok(()) => {}
+            Err(StoreError::Taken { .. }) => {
+                return Err(Refusal::field("email", "Somebody has this one. Choose another."));
+            }
+            Err(error) => return Err(unchanged(error)),
+        }
+        self.revoke_user(user.id);
+        Ok(())
+    }
+
     /// Locks a user out: sessions and tokens end with it.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod shown;
 use palisade_model::audit::Origin;
 use palisade_model::id::{KeyId, UserId};
 use palisade_model::{Action, AuditEvent, Refusal};
-use palisade_store::{ApiToken, Subject};
+use palisade_store::{ApiToken, Subject, TokenKind};
 
 use crate::access::{Access, unchanged, unknowable};
 use crate::principal::Principal;
@@ -21,7 +21,10 @@ impl Access {
     /// # Errors
     /// The store's failures.
     pub async fn own_api_keys(&self, principal: &Principal) -> Result<Vec<ApiToken>, Refusal> {
-        self.store().api_tokens_of(principal.user()).await.map_err(unknowable)
+        let mut keys = self.store().api_tokens_of(principal.user()).await.map_err(unknowable)?;
+        // What let somebody in once is no key of theirs.
+        keys.retain(|key| key.kind != TokenKind::Breakglass);
+        Ok(keys)
     }
 
     /// Ends a token for good. With `owner`, only one of theirs: `false` when they have none of that id.

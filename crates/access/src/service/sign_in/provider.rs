@@ -193,6 +193,9 @@ impl Access {
         }
         let now = self.now();
         provider.check_issuer(arrival.iss, now).await?;
+        if arrival.error == Some("access_denied") {
+            return Err(Refusal::new(Denial::ProviderCancelled, "the provider answered: access_denied"));
+        }
         if let Some(error) = arrival.error {
             return Err(refused(format!("the provider answered: {}", printable(error))));
         }

@@ -54,11 +54,11 @@ async fn take(
     let asked = request.uri().clone();
     let clean = hush(gate, course, request);
     let Held::Token(token, kind) = held else {
-        return Err(Refusal::new(Denial::CredentialInvalid, "a token in the address, where none is taken"));
+        return Err(Refusal::new(Denial::TokenMisplaced, "a token in the address, where none is taken"));
     };
     // A program that only looks (HEAD) must not use up what works once; a form has its fields.
     if *request.method() != Method::GET {
-        return Err(Refusal::new(Denial::CredentialInvalid, "a token in the address of other than GET"));
+        return Err(Refusal::new(Denial::TokenMisplaced, "a token in the address of other than GET"));
     }
     // Whose browser it is cannot be seen behind a link from another site: a strict cookie stays at home. Without asking
     // once more from here, such a link would make the victim the attacker's guest.

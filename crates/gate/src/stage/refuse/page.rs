@@ -104,6 +104,7 @@ fn way_on(denial: Denial, status: StatusCode) -> (&'static str, &'static str) {
         | Denial::LinkNeeded
         | Denial::MailOff
         | Denial::ProviderAccount
+        | Denial::ProviderCancelled
         | Denial::ProviderRefused
         | Denial::ProviderUnavailable
         | Denial::SignUpClosed => ("/auth/login", "Go to the sign-in page"),

@@ -21,6 +21,7 @@ use palisade_policy::Policy;
 use palisade_policy::section::identify::Passwords;
 use palisade_store::SessionKind;
 
+use self::account::readable;
 use super::assets;
 use crate::pages::{Frame, Inside, Place};
 
@@ -48,12 +49,13 @@ impl Desk {
     }
 
     fn frame<'a>(&'a self, nonce: &'a str) -> Frame<'a> {
-        Frame::new(&self.policy.app.name, nonce, assets::stylesheet())
+        Frame::new(&self.policy.app.name, nonce, assets::stylesheet()).with_home(&self.policy.identify.home)
     }
 
     /// The frame of a page that somebody sees in their session.
     fn frame_of<'a>(&'a self, nonce: &'a str, principal: &Principal) -> Frame<'a> {
-        self.frame(nonce).boxed(principal.kind() == SessionKind::Breakglass)
+        let boxed = principal.kind() == SessionKind::Breakglass;
+        self.frame(nonce).boxed(boxed.then(|| principal.ends_at().map(readable).unwrap_or_default()))
     }
 
     /// The frame of a page of somebody's account.

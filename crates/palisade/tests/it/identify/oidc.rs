@@ -282,7 +282,7 @@ async fn an_address_that_nobody_confirmed_is_not_taken_over() {
 
     world.account(json!({"sub": "d", "refuses": true})).await;
     let answer = world.person().sign_in("/auth/oidc/company").await;
-    world.site.assert_refused(&answer, 400, "identify.provider");
+    world.site.assert_refused(&answer, 400, "identify.provider_cancelled");
     assert_eq!(world.last_reason(), "the provider answered: access_denied");
 }
 

@@ -230,6 +230,9 @@ async fn of_two_hundred_at_once_one_breaks_the_glass_and_the_end_is_reported() {
     let client = &mut inside[0];
     let account = client.send(Method::GET, "/account", &[HTML], "").await;
     assert!(account.text().contains("Breakglass session"), "{}", account.text());
+    assert!(account.text().contains("It ends by itself at "), "{}", account.text());
+    let keys = client.send(Method::GET, "/account/keys", &[HTML], "").await;
+    assert!(keys.text().contains("You have none."), "it is no key of theirs: {}", keys.text());
     let wish = json!({ "name": "mine", "scopes": "write" }).to_string();
     let key = send(client, Method::POST, "/api/v1/auth/keys", &own, &wish).await;
     site.assert_refused(&key, 403, "authorize.boxed");
@@ -252,4 +255,24 @@ async fn of_two_hundred_at_once_one_breaks_the_glass_and_the_end_is_reported() {
     let changes = closed[0]["payload"]["changes"].as_array().unwrap();
     assert!(changes.iter().any(|row| row["action"] == "request.changed"), "{changes:?}");
     assert_eq!(client.get("/emergency").await.status, StatusCode::UNAUTHORIZED);
+}
+
+// proves: ID-13, OBS-5
+#[tokio::test]
+async fn each_refused_token_is_told_what_to_do_instead() {
+    let upstream = Upstream::plain().await;
+    let site = Site::start(&policy(&upstream, "")).await;
+    let form = [("token", "pal_no_such_token")];
+    let page = super::post(&site, &mut site.client(), "/auth/breakglass", &form).await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert!(page.text().contains("issue another on the host"), "{}", page.text());
+    let wrong = [("authorization", "Bearer wrong")];
+    let answer = site.client().send(Method::GET, "/api/v1/auth/me", &wrong, "").await;
+    site.assert_refused(&answer, 401, "identify.credential");
+    assert!(answer.text().contains("The token is wrong, used or run out."), "{}", answer.text());
+    let mut ann = site.signed_in("ann", "user").await;
+    let json = [("content-type", "application/json")];
+    let answer = ann.send(Method::POST, "/api/v1/auth/login", &json, "{}").await;
+    site.assert_refused(&answer, 403, "csrf.origin");
+    assert!(answer.text().contains("needs the header Origin"), "{}", answer.text());
 }

@@ -2,9 +2,11 @@
 
 use http::{Method, StatusCode};
 use palisade_model::audit::Origin;
+use palisade_model::{Secret, World};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Site, Upstream, public};
+use super::fixation::{code, session_of};
+use crate::support::{Client, PASSWORD, Site, Upstream, public};
 
 async fn site() -> Site {
     Site::open_to_all(&Upstream::plain().await).await
@@ -198,4 +200,47 @@ async fn breakglass_and_the_first_administrator_have_the_administrators_role_and
         let may = expected != json!([]);
         assert_eq!(seen, if may { StatusCode::OK } else { StatusCode::FORBIDDEN }, "{roles}");
     }
+}
+
+// proves: ID-8, ID-17, AUD-1, ACC-3
+#[tokio::test]
+async fn an_administrator_with_a_recent_proof_resets_the_factors_of_those_they_oversee() {
+    let (still, clock) = World::still(World::real().now());
+    let world = World { clock: still.clock, ..World::real() };
+    let upstream = Upstream::plain().await;
+    let policy = format!("[identify.second_factor]\nfresh = \"5m\"\n{}", public(upstream.address));
+    let site = Site::start_in(world, &policy).await;
+    let mut admin = site.signed_in_at("ada", "admin", Some("acme")).await;
+    let mut eva = site.signed_in_at("eva", "user", Some("acme")).await;
+    let mut bob = site.signed_in_at("bob", "user", Some("other")).await;
+    let access = &site.running.access;
+    for client in [&mut eva, &mut bob] {
+        let principal = access.session(&session_of(client).unwrap()).await.unwrap().unwrap();
+        let offer = access.offer_totp(&principal).await.unwrap();
+        let shown = Secret::new(code(offer.secret.expose()));
+        let changed = access.add_totp(&principal, &offer.ceremony, &shown, &Origin::default()).await.unwrap();
+        client.put_cookie("palisade_session", changed.session.cookie.expose());
+    }
+    let path = format!("/api/v1/admin/users/{}/factors", id_of(&mut eva).await);
+    let of_bob = format!("/api/v1/admin/users/{}/factors", id_of(&mut bob).await);
+    assert_eq!(delete(&site, &mut bob, &path).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(delete(&site, &mut admin, &of_bob).await.status, StatusCode::NOT_FOUND);
+    clock.advance(std::time::Duration::from_secs(301));
+    let late = delete(&site, &mut admin, &path).await;
+    site.assert_refused(&late, 401, "identify.proof");
+    assert_eq!(eva.get("/api/v1/auth/me").await.status, StatusCode::OK, "nothing has ended");
+
+    let headers = armed(&site, &mut admin).await;
+    let mut headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    headers.push(("content-type", "application/json"));
+    let proof = json!({ "password": PASSWORD }).to_string();
+    let proven = admin.send(Method::POST, "/api/v1/auth/confirm", &headers, &proof).await;
+    assert_eq!(proven.status, StatusCode::OK, "{}", proven.text());
+    let done = delete(&site, &mut admin, &path).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{}", done.text());
+    assert_eq!(eva.get("/api/v1/auth/me").await.status, StatusCode::UNAUTHORIZED);
+    let again = delete(&site, &mut admin, &path).await;
+    site.assert_refused(&again, 422, "inspect.fields");
+    assert_eq!(bob.get("/api/v1/auth/me").await.status, StatusCode::OK);
 }

@@ -206,3 +206,53 @@ async fn tokens_and_keys_have_no_recent_proof_and_a_strong_page_takes_second_fac
     assert_eq!(asks(&strong["access_token"], "/vault").await.status, StatusCode::OK);
     assert_eq!(asks(&key["token"], "/work").await.status, StatusCode::OK);
 }
+
+// proves: ID-17
+#[tokio::test]
+async fn account_pages_ask_for_proof_before_anybody_fills_in_a_form_that_needs_it() {
+    let upstream = Upstream::plain().await;
+    let (site, clock) = at_a_fixed_time(&upstream).await;
+    let mut ann = site.signed_in("ann", "user").await;
+    let form = "action=\"/account/keys\"";
+    assert!(ann.get("/account/keys").await.text().contains(form), "just signed in");
+    clock.advance(Duration::from_secs(301));
+    let page = ann.get("/account/keys").await;
+    let page = page.text();
+    assert!(!page.contains(form), "{page}");
+    assert!(page.contains("href=\"/auth/confirm?next=%2Faccount%2Fkeys\""), "{page}");
+    assert!(page.contains("<p class=\"brand\"><a href=\"/\">"), "the way back: {page}");
+}
+
+// proves: ID-17
+#[tokio::test]
+async fn whoever_had_to_set_up_a_second_step_goes_on_to_where_they_wanted_and_nowhere_else() {
+    let upstream = Upstream::plain().await;
+    let site = Site::start(&policy(&upstream)).await;
+    for (name, wish, link) in [
+        ("ann", "/work?n=7", "href=\"/work?n=7\""),
+        ("eve", "//evil.example/", "href=\"/account/factors\""),
+        ("eva", "https://evil.example/", "href=\"/account/factors\""),
+    ] {
+        let mut client = site.signed_in_at(name, "user", Some("acme")).await;
+        let wished: String = url::form_urlencoded::byte_serialize(wish.as_bytes()).collect();
+        let page = client.get(&format!("/account/factors?next={wished}")).await;
+        let page = page.text();
+        assert_eq!(page.contains("name=\"next\" value=\"/work?n=7\""), name == "ann", "{page}");
+        assert!(!page.contains("evil.example"), "{page}");
+        let token = client.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+        let access = &site.running.access;
+        let principal = access.session(&session_of(&client).unwrap()).await.unwrap().unwrap();
+        let offer = access.offer_totp(&principal).await.unwrap();
+        let first = code(offer.secret.expose());
+        let field = site.running.policy.csrf.field.clone();
+        let fields = [
+            (field.as_str(), token.as_str()),
+            ("ceremony", offer.ceremony.expose()),
+            ("code", &first),
+            ("next", wish),
+        ];
+        let codes = post(&site, &mut client, "/account/factors/app/confirm", &fields).await;
+        assert_eq!(codes.status, StatusCode::OK, "{}", codes.text());
+        assert!(codes.text().contains(link) && !codes.text().contains("evil.example"), "{}", codes.text());
+    }
+}

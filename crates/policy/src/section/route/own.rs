@@ -122,6 +122,7 @@ const ROWS: &[Own] = &[
     Own(POST, "/api/v1/admin/keys/{id}/enable", Identity, Administrator, Token, Usual),
     Own(GET, "/api/v1/admin/users", Identity, Administrator, Token, Usual),
     Own(&["GET", "DELETE"], "/api/v1/admin/users/{id}/sessions", Identity, Administrator, Token, Usual),
+    Own(DELETE, "/api/v1/admin/users/{id}/factors", Identity, Administrator, Token, Usual),
     Own(DELETE, "/api/v1/admin/users/{id}/sessions/{sid}", Identity, Administrator, Token, Usual),
     Own(POST, "/api/v1/admin/unlock", Identity, Administrator, Token, Usual),
     Own(GET, "/healthz", Health, Public, Token, Nothing),

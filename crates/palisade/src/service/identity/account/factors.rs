@@ -21,11 +21,15 @@ use crate::pages::{Codes, Factors, Field, PasskeyLine, Place, TotpSetup};
 use crate::service::assets;
 use crate::service::identity::entrance::passkey;
 use crate::service::identity::intake::{Intake, Speech};
-use crate::service::identity::{Answer, Desk, lasting, reply, somebody};
+use crate::service::identity::{Answer, Desk, lasting, next, reply, somebody};
+
+const PAGE: &str = "/account/factors";
 
 /// Everything that there is.
 pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
-    Ok(overview(&desk, somebody(&permit)?, notice(&uri), None).await?)
+    let wish = reply::query(&uri, "next");
+    let next = wish.as_deref().and_then(next::local).unwrap_or_default();
+    Ok(overview(&desk, somebody(&permit)?, next, notice(&uri), None).await?)
 }
 
 /// A secret for an application.
@@ -35,17 +39,18 @@ pub(super) async fn offer_app(
     mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
+    let onward = Onward::of(&mut intake);
     intake.finish()?;
     let offer = match desk.access.offer_totp(principal).await {
         Ok(offer) => offer,
-        Err(refusal) => return refused(&desk, principal, intake.speech, refusal).await,
+        Err(refusal) => return refused(&desk, principal, &onward, refusal).await,
     };
     if intake.speech == Speech::Json {
         let TotpOffer { ceremony, secret, uri } = &offer;
         let body = json!({ "ceremony": ceremony.expose(), "secret": secret.expose(), "uri": uri.expose() });
         return Ok(reply::json(200, &body));
     }
-    Ok(setup(&desk, principal, &offer, None)?)
+    Ok(setup(&desk, principal, &offer, onward.next(), None)?)
 }
 
 /// The first code of an application.
@@ -56,6 +61,7 @@ pub(super) async fn add_app(
     mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
+    let onward = Onward::of(&mut intake);
     let ceremony = intake.required("ceremony", "Send the name of the offer.");
     let code = intake.required("code", "Write the code that the app shows.");
     let outcome = match intake.finish() {
@@ -65,9 +71,9 @@ pub(super) async fn add_app(
     match outcome {
         Err(refusal) if intake.speech == Speech::Form && of_field(&refusal, "code") => {
             let offer = desk.access.offered_totp(principal, &ceremony).await?;
-            Ok(setup(&desk, principal, &offer, Some(&refusal))?)
+            Ok(setup(&desk, principal, &offer, onward.next(), Some(&refusal))?)
         }
-        outcome => changed(&desk, principal, intake.speech, outcome, "added").await,
+        outcome => changed(&desk, principal, &onward, outcome, "added").await,
     }
 }
 
@@ -79,9 +85,10 @@ pub(super) async fn remove_app(
     mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
+    let onward = Onward::of(&mut intake);
     intake.finish()?;
     let outcome = desk.access.remove_totp(principal, &exchange.origin()).await;
-    changed(&desk, principal, intake.speech, outcome, "removed").await
+    changed(&desk, principal, &onward, outcome, "removed").await
 }
 
 /// A challenge for a new passkey.
@@ -102,6 +109,7 @@ pub(super) async fn add_passkey(
     mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
+    let onward = Onward::of(&mut intake);
     let name = intake.required("name", "Write a name for the passkey.");
     let ceremony = intake.required("ceremony", "Send the name of the challenge.");
     let credential = intake.required("credential", "Send the passkey, as JSON in a string.");
@@ -112,7 +120,7 @@ pub(super) async fn add_passkey(
         }
         Err(refusal) => Err(refusal),
     };
-    changed(&desk, principal, intake.speech, outcome, "added").await
+    changed(&desk, principal, &onward, outcome, "added").await
 }
 
 /// Gives a passkey up.
@@ -123,13 +131,14 @@ pub(super) async fn remove_passkey(
     mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
+    let onward = Onward::of(&mut intake);
     let which = intake.required("passkey", "Name a passkey.");
     intake.finish()?;
     let outcome = match BASE64URL_NOPAD.decode(which.expose().as_bytes()) {
         Ok(id) => desk.access.remove_passkey(principal, &id, &exchange.origin()).await,
         Err(_) => Err(Refusal::field("passkey", "Name a passkey.")),
     };
-    changed(&desk, principal, intake.speech, outcome, "removed").await
+    changed(&desk, principal, &onward, outcome, "removed").await
 }
 
 /// New recovery codes.
@@ -140,9 +149,33 @@ pub(super) async fn renew_codes(
     mut intake: Intake,
 ) -> Answer {
     let principal = somebody(&permit)?;
+    let onward = Onward::of(&mut intake);
     intake.finish()?;
     let outcome = desk.access.renew_recovery_codes(principal, &exchange.origin()).await;
-    changed(&desk, principal, intake.speech, outcome, "added").await
+    changed(&desk, principal, &onward, outcome, "added").await
+}
+
+/// How the answer goes, and where somebody goes once there is a second step.
+struct Onward {
+    speech: Speech,
+    wish: Option<Secret>,
+}
+
+impl Onward {
+    fn of(intake: &mut Intake) -> Self {
+        let speech = intake.speech;
+        Self { speech, wish: if speech == Speech::Form { intake.optional("next") } else { None } }
+    }
+
+    /// A path of this site, or nothing.
+    fn next(&self) -> &str {
+        self.wish.as_ref().map(Secret::expose).and_then(next::local).unwrap_or_default()
+    }
+}
+
+/// The page of factors, from which one goes on to `next`.
+fn again(next: &str) -> String {
+    if next.is_empty() { PAGE.to_owned() } else { reply::onward(PAGE, next) }
 }
 
 fn of_field(refusal: &Refusal, field: &str) -> bool {
@@ -153,31 +186,33 @@ fn of_field(refusal: &Refusal, field: &str) -> bool {
 async fn changed(
     desk: &Desk,
     principal: &Principal,
-    speech: Speech,
+    onward: &Onward,
     outcome: Result<Changed, Refusal>,
     done: &'static str,
 ) -> Answer {
     let changed = match outcome {
         Ok(changed) => changed,
-        Err(refusal) => return refused(desk, principal, speech, refusal).await,
+        Err(refusal) => return refused(desk, principal, onward, refusal).await,
     };
     let codes: Option<Vec<&str>> =
         changed.codes.as_ref().map(|codes| codes.iter().map(Secret::expose).collect());
-    let response = match (speech, codes) {
+    let response = match (onward.speech, codes) {
         (Speech::Json, codes) => {
             let token = desk.access.csrf_token(&changed.session.principal)?;
             reply::json(200, &json!({ "csrf_token": token, "recovery_codes": codes }))
         }
-        (Speech::Form, Some(codes)) => codes_page(desk, principal, &codes)?,
-        (Speech::Form, None) => reply::see_other(&format!("/account/factors?done={done}")),
+        (Speech::Form, Some(codes)) => codes_page(desk, principal, &codes, onward.next())?,
+        (Speech::Form, None) => reply::see_other(&format!("{PAGE}?done={done}")),
     };
     Ok(reply::begin(desk, &changed.session, response))
 }
 
 /// A no: on the page where somebody can put it right there.
-async fn refused(desk: &Desk, principal: &Principal, speech: Speech, refusal: Refusal) -> Answer {
-    match (speech, refusal.denial) {
-        (Speech::Form, Denial::InvalidInput) => Ok(overview(desk, principal, None, Some(&refusal)).await?),
+async fn refused(desk: &Desk, principal: &Principal, onward: &Onward, refusal: Refusal) -> Answer {
+    match (onward.speech, refusal.denial) {
+        (Speech::Form, Denial::InvalidInput) => {
+            Ok(overview(desk, principal, onward.next(), None, Some(&refusal)).await?)
+        }
         _ => Err(refusal.into()),
     }
 }
@@ -185,6 +220,7 @@ async fn refused(desk: &Desk, principal: &Principal, speech: Speech, refusal: Re
 async fn overview(
     desk: &Desk,
     principal: &Principal,
+    next: &str,
     notice: Option<&'static str>,
     refusal: Option<&Refusal>,
 ) -> Result<Response<Body>, Refusal> {
@@ -199,15 +235,24 @@ async fn overview(
         fresh: desk.access.fresh(principal).is_ok(),
         needed: principal.factor_missing(),
         possible: desk.access.passkeys_possible(),
+        local: local(&desk.policy.app.base_url.authority),
         totp: held.totp.map(both),
         keys: &keys,
         left: held.recovery_codes,
+        next,
+        again: &again(next),
         name: Field::passkey_name(),
         script: assets::script(),
         csrf_field: &desk.policy.csrf.field,
         csrf_token: &csrf_token,
     };
     reply::page(&page, &nonce, refusal)
+}
+
+/// The same site under a name that browsers take passkeys at, if it has an address of the loopback.
+fn local(authority: &str) -> Option<String> {
+    let at: std::net::SocketAddr = authority.parse().ok()?;
+    at.ip().is_loopback().then(|| format!("http://localhost:{}", at.port()))
 }
 
 fn line(passkey: &Passkey) -> PasskeyLine {
@@ -230,6 +275,7 @@ fn setup(
     desk: &Desk,
     principal: &Principal,
     offer: &TotpOffer,
+    next: &str,
     refusal: Option<&Refusal>,
 ) -> Result<Response<Body>, Refusal> {
     let broken = |_| Refusal::new(Denial::Internal, "a QR code could not be drawn");
@@ -243,6 +289,8 @@ fn setup(
         secret: offer.secret.expose(),
         uri: offer.uri.expose(),
         ceremony: offer.ceremony.expose(),
+        next,
+        again: &again(next),
         code: Field::digits(),
         csrf_field: &desk.policy.csrf.field,
         csrf_token: &csrf_token,
@@ -250,7 +298,12 @@ fn setup(
     reply::page(&page, &nonce, refusal)
 }
 
-fn codes_page(desk: &Desk, principal: &Principal, codes: &[&str]) -> Result<Response<Body>, Refusal> {
+fn codes_page(
+    desk: &Desk,
+    principal: &Principal,
+    codes: &[&str],
+    next: &str,
+) -> Result<Response<Body>, Refusal> {
     let nonce = reply::nonce(desk)?;
     let app = &desk.policy.app.name;
     let file = format!("Recovery codes for {app}. Each works once.\n\n{}\n", codes.join("\n"));
@@ -260,6 +313,7 @@ fn codes_page(desk: &Desk, principal: &Principal, codes: &[&str]) -> Result<Resp
         done: "Done. All your other sessions were ended.",
         codes,
         file: &file,
+        next: if next.is_empty() { PAGE } else { next },
     };
     reply::page(&page, &nonce, None)
 }

@@ -144,6 +144,7 @@ async fn overview(
         csrf_field: &desk.policy.csrf.field,
         csrf_token: &csrf_token,
         lasting: lasting(principal),
+        fresh: desk.access.fresh(principal).is_ok(),
         made: made.map(|made| made.token.expose()),
         keys: &keys,
         name: Field::key_name(),

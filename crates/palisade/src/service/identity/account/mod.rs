@@ -11,6 +11,8 @@ mod step_up;
 use axum::Router;
 use axum::routing::{delete, get, post};
 
+pub(super) use overview::readable;
+
 use super::Desk;
 
 pub(super) fn routes() -> Router<Desk> {

@@ -139,6 +139,7 @@ pub(super) fn profile(
         email: principal.email(),
         confirmed: principal.confirmed_email().is_some(),
         new_email: (desk.policy.mail.is_on() && lasting(principal)).then(|| Field::new_email(principal)),
+        fresh: desk.access.fresh(principal).is_ok(),
         tenant: principal.tenant().map(palisade_model::TenantId::as_str),
         roles: &roles,
         csrf_field: &desk.policy.csrf.field,
@@ -202,7 +203,7 @@ fn line(session: &Session, principal: &Principal) -> SessionLine {
 }
 
 /// `22 Nov 2026, 15:40 UTC`. The server does not know the reader's zone, so it names its own.
-pub(super) fn readable(at: Timestamp) -> String {
+pub(in crate::service::identity) fn readable(at: Timestamp) -> String {
     jiff::Timestamp::from_microsecond(at.as_micros())
         .map_or_else(|_| at.to_string(), |time| time.strftime("%-d %b %Y, %H:%M UTC").to_string())
 }

@@ -13,6 +13,7 @@ pub(super) fn routes() -> Router<Desk> {
     Router::new()
         .route("/api/v1/admin/users", get(users::list))
         .route("/api/v1/admin/users/{id}/sessions", get(users::sessions).delete(users::end_sessions))
+        .route("/api/v1/admin/users/{id}/factors", delete(users::reset_factors))
         .route("/api/v1/admin/users/{id}/sessions/{sid}", delete(users::end_session))
         .route("/api/v1/admin/keys", get(keys::list))
         .route("/api/v1/admin/keys/{id}/disable", post(keys::disable))

@@ -85,6 +85,18 @@ pub(super) async fn end_sessions(
     Ok(reply::json(200, &body))
 }
 
+/// Removes the second factors of somebody who has lost them.
+pub(super) async fn reset_factors(
+    State(desk): State<Desk>,
+    Allowed(permit): Allowed,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    Path(user): Path<String>,
+) -> Answer {
+    let user = UserId::parse(&user).ok_or(Denial::RouteUnknown)?;
+    desk.access.reset_factors_of(somebody(&permit)?, user, &exchange.origin()).await?;
+    Ok(reply::done())
+}
+
 fn described(user: &User) -> Value {
     json!({
         "id": user.id.to_string(),

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
 use palisade_gate::{Allowed, BrokeGlass, Exchange};
-use palisade_model::{Denial, Refusal};
+use palisade_model::{Denial, FieldFault, Refusal};
 
 use crate::pages::{Breakglass, Field};
 use crate::service::identity::intake::Intake;
@@ -48,7 +48,13 @@ pub(super) async fn submit(
 
 fn form(desk: &Desk, refusal: Option<&Refusal>) -> Result<Response<Body>, Refusal> {
     let nonce = reply::nonce(desk)?;
-    let page =
-        Breakglass { frame: reply::troubled(desk.frame(&nonce), refusal), token: Field::breakglass_token() };
+    let frame = match refusal.map(|refusal| refusal.denial) {
+        Some(Denial::CredentialInvalid) => {
+            let fault = FieldFault::new("token", "It is wrong, used or run out: issue another on the host.");
+            desk.frame(&nonce).with_faults("That token opens nothing", vec![fault])
+        }
+        _ => reply::troubled(desk.frame(&nonce), refusal),
+    };
+    let page = Breakglass { frame, token: Field::breakglass_token() };
     reply::page(&page, &nonce, refusal)
 }
