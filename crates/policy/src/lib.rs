@@ -93,11 +93,21 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn from_toml(name: &str, text: &str, environment: &Environment) -> Result<Checked, Diagnostics> {
+        Self::compile(name, text, environment, false)
+    }
+
+    fn compile(
+        name: &str,
+        text: &str,
+        environment: &Environment,
+        spares: bool,
+    ) -> Result<Checked, Diagnostics> {
         let (table, faults) = DeTable::parse_recoverable(text);
         if !faults.is_empty() {
             return Err(not_toml(name, text, &faults));
         }
         let mut reader = Reader::new(environment, section::SCOPES);
+        reader.spares = spares;
         let policy = read_all(&mut reader, &Table::root(table.get_ref()), text);
         reader.check_variables();
         let lints = lint::check(&policy, &reader.places, &reader.found);
@@ -116,16 +126,29 @@ impl Policy {
     /// # Errors
     /// When the file cannot be read, and everything that is wrong with it, at once.
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Checked, Diagnostics> {
+        Self::load_as(path, environment, false)
+    }
+
+    /// The same for an administrator's command: the mail server's password, providers' secrets and the shared
+    /// administrators' token count as left out where they are not there (POL-1).
+    ///
+    /// # Errors
+    /// As [`Policy::load`], but for these.
+    pub fn load_for_command(path: Option<&Path>, environment: &Environment) -> Result<Checked, Diagnostics> {
+        Self::load_as(path, environment, true)
+    }
+
+    fn load_as(path: Option<&Path>, environment: &Environment, spares: bool) -> Result<Checked, Diagnostics> {
         let usual = Path::new(FILE);
         let path = match path {
             None if !usual.exists() => {
-                return Self::from_toml("the default policy for development", DEVELOPMENT, environment);
+                return Self::compile("the default policy for development", DEVELOPMENT, environment, spares);
             }
             path => path.unwrap_or(usual),
         };
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::from_toml(&name, &text, environment),
+            Ok(text) => Self::compile(&name, &text, environment, spares),
             Err(error) => {
                 let message = format!("the policy cannot be read: {error}");
                 let help =

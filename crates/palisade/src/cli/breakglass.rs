@@ -20,7 +20,9 @@ pub(super) fn run(
     let (policy, world) = context.policy(terminal.colour_errors)?;
     context::block_on(async {
         let base = policy.app.base_url.origin.clone();
-        let (access, store) = context::open_access(policy, world).await?;
+        // A token for a store that nobody serves from would let nobody in.
+        let store = context::open_store(&policy, &world, false).await?;
+        let access = context::access_on(policy, world, &store).await?;
         match command {
             BreakglassCommand::Issue { ttl, reason, format } => {
                 let made = access.issue_breakglass(&reason, ttl, &Origin::default()).await;

@@ -40,14 +40,21 @@ impl Context {
     /// The policy, checked, and the world to use it in. In production `.env` counts for nothing, whether the
     /// environment says that it is production or the policy does.
     pub(super) fn checked(&self) -> Result<(Checked, World), Diagnostics> {
+        self.load(Policy::load)
+    }
+
+    fn load(
+        &self,
+        load: fn(Option<&Path>, &Environment) -> Result<Checked, Diagnostics>,
+    ) -> Result<(Checked, World), Diagnostics> {
         // Asked of the real environment: what is left over from development must not make less of it.
         let production =
             Policy::deployment(self.policy_file.as_deref(), &self.real) == Deployment::Production;
         if let Some(mixed) = self.mixed.as_ref().filter(|_| !production) {
-            let checked = Policy::load(self.policy_file.as_deref(), mixed)?;
+            let checked = load(self.policy_file.as_deref(), mixed)?;
             return Ok((checked, world(mixed)));
         }
-        let checked = Policy::load(self.policy_file.as_deref(), &self.real)?;
+        let checked = load(self.policy_file.as_deref(), &self.real)?;
         Ok((checked, world(&self.real)))
     }
 
@@ -56,9 +63,21 @@ impl Context {
         self.policy_file.is_none() && !Path::new(FILE).exists()
     }
 
-    /// The policy, for a command that only needs a right one.
+    /// The policy, for a command that works on its store. Where there is neither a policy nor a store, a new one would
+    /// be of no use to anybody: the server that is meant is elsewhere.
     pub(super) fn policy(&self, colour: bool) -> Result<(Policy, World), Failure> {
-        match self.checked() {
+        let (policy, world) = self.any_policy(colour)?;
+        let lost = matches!(&policy.store.database, Database::Sqlite(path) if !path.exists());
+        if lost && self.by_default() {
+            return Err(Failure::usage("there is no palisade.toml here, and no store")
+                .remedy("go to the folder of the server, or name its policy with --policy FILE"));
+        }
+        Ok((policy, world))
+    }
+
+    /// The policy, or the default for development, for a command that only reads it.
+    pub(super) fn any_policy(&self, colour: bool) -> Result<(Policy, World), Failure> {
+        match self.load(Policy::load_for_command) {
             Ok((checked, world)) => Ok((checked.policy, world)),
             Err(diagnostics) => Err(Failure::diagnostics(diagnostics.render(colour))),
         }
@@ -127,8 +146,13 @@ pub(super) async fn open_store(policy: &Policy, world: &World, make: bool) -> Re
 /// Identities on the policy's store.
 pub(super) async fn open_access(policy: Policy, world: World) -> Result<(Access, Store), Failure> {
     let store = open_store(&policy, &world, true).await?;
-    let access = Access::open(Arc::new(policy), store.clone(), world).await.map_err(access_failure)?;
+    let access = access_on(policy, world, &store).await?;
     Ok((access, store))
+}
+
+/// Identities on this store.
+pub(super) async fn access_on(policy: Policy, world: World, store: &Store) -> Result<Access, Failure> {
+    Access::open(Arc::new(policy), store.clone(), world).await.map_err(access_failure)
 }
 
 /// Why identities cannot be served, as an end of the command: nearly always a secret that is not as it should be.

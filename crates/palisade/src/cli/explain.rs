@@ -19,7 +19,7 @@ use super::terminal::{Terminal, line, visible};
 
 /// Prints the answer. A request that would be refused is a finding.
 pub(super) fn run(context: &Context, question: &Question, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let (policy, world) = context.policy(terminal.colour_errors)?;
+    let (policy, world) = context.any_policy(terminal.colour_errors)?;
     let method: Method = question
         .method
         .to_ascii_uppercase()

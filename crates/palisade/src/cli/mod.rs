@@ -66,7 +66,7 @@ fn act(args: Args, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Revoke(whose) => revoke::run(&context()?, &whose, terminal),
         Command::Unlock(command) => unlock::run(&context()?, command, terminal),
         Command::Openapi => {
-            let (policy, _) = context()?.policy(terminal.colour_errors)?;
+            let (policy, _) = context()?.any_policy(terminal.colour_errors)?;
             line(format_args!("{:#}", description::document(&policy)));
             Ok(Outcome::Good)
         }

@@ -25,7 +25,11 @@ pub(super) fn run(context: &Context, command: Unlock, terminal: &Terminal) -> Re
     context::block_on(async {
         let (access, store) = context::open_access(policy, world).await?;
         let forgotten = access.unlock(&whose, None, &Origin::default()).await.map_err(refusal_failure)?;
-        if forgotten == 0 {
+        if let Locked::User(_) = &whose {
+            let now = if forgotten == 0 { "Nothing was counted" } else { "Nothing is counted any more" };
+            line(format_args!("{now} against {shown}'s account."));
+            line("If they are still refused, it is their address: palisade unlock --address ADDRESS");
+        } else if forgotten == 0 {
             line(format_args!("Nothing was counted against {shown}."));
         } else {
             line(format_args!("Nothing is counted against {shown} any more, and no lockout holds."));

@@ -483,3 +483,69 @@ fn a_script_hands_a_password_in_on_standard_input() {
         "{said}"
     );
 }
+
+// proves: ID-13, POL-1
+#[test]
+fn without_a_policy_or_a_store_nothing_is_made_that_lets_nobody_in() {
+    let empty = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["breakglass", "issue", "--reason", "test"][..],
+        &["user", "add", "ann"],
+        &["token", "list"],
+        &["unlock", "--all"],
+    ] {
+        let output = run(empty.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {}", err(&output));
+        assert!(err(&output).contains("no palisade.toml here") && err(&output).contains("--policy FILE"));
+        assert_eq!(out(&output), "", "no credential");
+    }
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "nothing was made");
+    // With a policy, breakglass alone needs a store that is there.
+    let folder = folder(POLICY);
+    let output = run(folder.path(), &["breakglass", "issue", "--reason", "test"]);
+    assert_eq!((output.status.code(), out(&output)), (Some(3), ""), "{}", err(&output));
+    assert!(!folder.path().join("palisade-data/palisade.db").exists());
+}
+
+// proves: POL-1, ID-13
+#[test]
+fn commands_do_without_what_only_the_service_needs() {
+    let policy = format!(
+        "{POLICY}\n[mail]\nserver = \"smtp://127.0.0.1:2525\"\nusername = \"mtc\"\npassword = \"env:SMTP_PASSWORD\"\n\
+         [identify]\nsecret_key = \"env:SECRET_KEY\"\n[identify.admin_tokens]\nlegacy = \"env:ADMIN_TOKEN\"\n\
+         [identify.oidc.company]\nissuer = \"https://login.example.com\"\nclient_id = \"mtc\"\nclient_secret = \"env:OIDC_SECRET\"\n"
+    );
+    let folder = folder(&policy);
+    let keyed = |arguments: &[&str]| {
+        palisade(folder.path(), arguments)
+            .env("SECRET_KEY", "a-key-of-ones-own-that-is-long-enough")
+            .output()
+            .unwrap()
+    };
+    for arguments in [
+        &["user", "add", "carl"][..],
+        &["user", "list"],
+        &["breakglass", "issue", "--reason", "test"],
+        &["unlock", "--user", "carl"],
+        &["audit", "list"],
+        &["revoke", "--user", "carl"],
+    ] {
+        let output = keyed(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?} {}", err(&output));
+    }
+    let text = out(&keyed(&["unlock", "--user", "carl"])).to_owned();
+    assert!(
+        text.contains("against carl's account.") && text.contains("palisade unlock --address ADDRESS"),
+        "{text}"
+    );
+    // The service and its check still ask for them, each once and for nothing else.
+    let checked = keyed(&["check"]);
+    assert_eq!(checked.status.code(), Some(2));
+    let text = out(&checked);
+    assert_eq!(text.matches("error[P008]").count(), 3, "{text}");
+    assert!(!text.contains("P015"), "{text}");
+    // The root of all keys is never spared.
+    let output = run(folder.path(), &["user", "list"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("SECRET_KEY"), "{}", err(&output));
+}

@@ -61,7 +61,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, app: &App, data_di
     let from = reader.read_if_said(&table, &FROM);
     let ca_file = reader.read_if_said(&table, &CA_FILE);
     let dangerous_plain = reader.read(&table, &DANGEROUS_PLAIN);
-    if username.is_some() != password.is_some() {
+    // What is there and does not read has been told already.
+    let said = |given: bool, key: &str| given || reader.places.is_said(key);
+    if said(username.is_some(), "mail.username") != said(password.is_some(), "mail.password") {
         let key = if username.is_some() { "mail.username" } else { "mail.password" };
         let message = "a name and a password for the mail server go together, and one of them is missing";
         let place = reader.places.of(key);

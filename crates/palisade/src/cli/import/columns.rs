@@ -42,9 +42,18 @@ pub(super) fn twice(fields: impl IntoIterator<Item = Field>) -> Option<&'static 
     FIELDS.iter().find(|(field, ..)| *field == again).map(|(_, word, _)| *word)
 }
 
+/// The word for a field on the command line.
+pub(super) fn word(field: Field) -> &'static str {
+    FIELDS.iter().find(|(other, ..)| *other == field).map_or("", |(_, word, _)| *word)
+}
+
 /// Columns by field.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Columns(Vec<(Field, String)>);
+pub(super) struct Columns {
+    pairs: Vec<(Field, String)>,
+    /// Those that the command line names: they have to be there.
+    named: Vec<(Field, String)>,
+}
 
 impl Columns {
     /// A framework's own.
@@ -62,7 +71,8 @@ impl Columns {
                 &[(Field::Name, "username"), (Field::Email, "email"), (Field::Password, "password_hash")]
             }
         };
-        Self(pairs.iter().map(|(field, column)| (*field, (*column).to_owned())).collect())
+        let pairs = pairs.iter().map(|(field, column)| (*field, (*column).to_owned())).collect();
+        Self { pairs, named: Vec::new() }
     }
 
     /// As the command line says: `name=username`; nothing behind the sign takes a preset's column away.
@@ -76,21 +86,31 @@ impl Columns {
             let known: Vec<&str> = FIELDS.iter().map(|(_, word, _)| *word).collect();
             return Err(format!("there is no field '{}'; the fields are {}", word.trim(), known.join(", ")));
         };
-        self.0.retain(|(other, _)| other != field);
+        self.pairs.retain(|(other, _)| other != field);
+        self.named.retain(|(other, _)| other != field);
         if !column.trim().is_empty() {
-            self.0.push((*field, column.trim().to_owned()));
+            self.pairs.push((*field, column.trim().to_owned()));
+            self.named.push((*field, column.trim().to_owned()));
         }
         Ok(())
     }
 
     /// Nothing was said about columns.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pairs.is_empty()
+    }
+
+    /// The first that the command line names and the source has not.
+    pub(super) fn missing<'a>(
+        &self,
+        heads: impl Iterator<Item = &'a str> + Clone,
+    ) -> Option<&(Field, String)> {
+        self.named.iter().find(|(_, column)| !heads.clone().any(|head| head.trim() == column))
     }
 
     /// The fields, each with the name of its column.
     pub(super) fn pairs(&self) -> &[(Field, String)] {
-        &self.0
+        &self.pairs
     }
 
     /// What a column of this name holds: as was said, or else what the name says.
@@ -102,6 +122,6 @@ impl Columns {
                 .find(|(_, word, usual)| *word == column || usual.contains(&column.as_str()))
                 .map(|(field, ..)| *field);
         }
-        self.0.iter().find(|(_, known)| known == column.trim()).map(|(field, _)| *field)
+        self.pairs.iter().find(|(_, known)| known == column.trim()).map(|(field, _)| *field)
     }
 }

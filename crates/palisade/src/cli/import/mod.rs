@@ -39,10 +39,11 @@ pub(super) fn run(context: &Context, asked: &ImportUsers, terminal: &Terminal) -
     let rules = Rules { roles: role_pairs(asked)?, email_verified: asked.email_verified };
     let source = Source::find(asked, &columns, &world.environment)?;
     let (mut report, done) = context::block_on(async {
-        let entries = source.read(&columns, &rules).await?;
+        let (entries, heads) = source.read(&columns, &rules).await?;
         let roles = policy.roles.names().to_vec();
         let (access, store) = context::open_access(policy, world).await?;
         let mut import = Import::new(&access, roles, entries.len(), asked);
+        import.report.heads = heads;
         let mut done = import.all(entries).await;
         if !import.report.unwritten {
             done = done.and(access.record_import(source.word(), import.report.tally).await);

@@ -7,6 +7,7 @@ use palisade_access::Tally;
 use palisade_model::FieldFault;
 use serde_json::{Value, json};
 
+use super::columns::{Columns, word};
 use super::entry::Place;
 use crate::cli::args::Format;
 use crate::cli::terminal::{Terminal, line};
@@ -16,12 +17,40 @@ const SHOWN: usize = 50;
 
 /// Whether it can be shown: a word in one case, perhaps with a capital first and a number behind. No hash looks like
 /// that: even the shortest (crypt's, of 13 signs) mix their letters.
-fn is_word(role: &str) -> bool {
+pub(super) fn is_word(role: &str) -> bool {
     let stem = role.trim_end_matches(|c: char| c.is_ascii_digit());
     let lower = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b"_-.".contains(&b));
     let upper = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b"_-.".contains(&b));
     let behind = stem.strip_prefix(|c: char| c.is_ascii_alphabetic());
     role.len() <= 24 && role.len() - stem.len() <= 2 && behind.is_some_and(|rest| lower(rest) || upper(stem))
+}
+
+/// The columns of a source.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heads {
+    /// As `name=username`.
+    pub(super) read: Vec<String>,
+    pub(super) unread: Vec<String>,
+}
+
+impl Heads {
+    /// What the columns say of these headings.
+    pub(super) fn of<'a>(heads: impl Iterator<Item = &'a str>, columns: &Columns) -> Self {
+        let mut found = Self::default();
+        for head in heads {
+            match columns.field(head) {
+                Some(field) => found.read.push(format!("{}={}", word(field), shown(head))),
+                None => found.unread.push(shown(head).to_owned()),
+            }
+        }
+        found
+    }
+}
+
+/// A heading, where it can be shown: in a file without headings, a hash may stand in its place.
+pub(super) fn shown(head: &str) -> &str {
+    let head = head.trim();
+    if is_word(head) { head } else { "(something else)" }
 }
 
 /// What an import did, or would do.
@@ -36,6 +65,8 @@ pub(super) struct Report {
     pub(super) refused: Vec<(Place, Vec<FieldFault>)>,
     /// Roles of the source that the policy has not, and how many had each.
     pub(super) unknown_roles: BTreeMap<String, u64>,
+    /// Which columns were read as what, and which were not.
+    pub(super) heads: Heads,
     /// Nothing was written.
     pub(super) unwritten: bool,
 }
@@ -78,6 +109,8 @@ impl Report {
             "without_password": self.without_password,
             "named": self.named,
             "unknown_roles": self.unknown_roles,
+            "read": self.heads.read,
+            "unread": self.heads.unread,
         })
     }
 
@@ -86,6 +119,8 @@ impl Report {
         let did = if self.unwritten { "can be taken over" } else { "taken over" };
         let summary = format!("{taken} {did}, {here} here already, {refused} refused.");
         line(if refused == 0 { terminal.good(&summary) } else { terminal.bad(&summary) });
+        let list = |heads: &[String]| if heads.is_empty() { "nothing".to_owned() } else { heads.join(", ") };
+        line(format_args!("read: {}; not read: {}", list(&self.heads.read), list(&self.heads.unread)));
         for (place, faults) in self.refused.iter().take(SHOWN) {
             let faults: Vec<String> =
                 faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
@@ -111,6 +146,11 @@ impl Report {
                 "{} have no password: 'palisade user link' lets them set one.",
                 self.without_password
             ));
+        }
+        if here > 0 {
+            line(
+                "Whoever is here already stays as they are, without a password too: 'palisade user link' lets them set one.",
+            );
         }
         if self.unwritten {
             line("Nothing was written.");

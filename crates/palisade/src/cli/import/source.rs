@@ -1,5 +1,6 @@
 //! Where users are read from: a file, another program's table, AUTH_USERS.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -8,13 +9,15 @@ use palisade_model::{Environment, Secret};
 use palisade_store::{Foreign, Identifier, TableName};
 use serde_json::Value;
 
-use super::columns::{Columns, Field, twice};
+use super::columns::{Columns, Field, twice, word};
 use super::entry::{Entry, Place, Rules};
+use super::report::{Heads, shown};
 use super::text::Lines;
 use super::{json, text};
 use crate::cli::args::{ImportUsers, Kind, Preset};
 use crate::cli::context::store_failure;
 use crate::cli::failure::Failure;
+use crate::cli::terminal::visible;
 
 /// Behind the last line of a CSV file, while it is read.
 const END: &str = "\u{1}the end";
@@ -52,6 +55,11 @@ impl Source {
             .remedy("put it into the environment and write env:NAME"));
         }
         let path = Path::new(&asked.source);
+        if path.extension().is_some_and(|kind| kind == "db" || kind == "sqlite" || kind == "sqlite3") {
+            let shown = visible(&asked.source);
+            return Err(Failure::usage(format_args!("{shown} is a database by its name"))
+                .remedy(format_args!("write sqlite:{shown}")));
+        }
         let text = text::read(path)?;
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         Ok(match asked.kind {
@@ -81,11 +89,18 @@ impl Source {
     }
 
     /// Everybody in it.
-    pub(super) async fn read(&self, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, Failure> {
+    pub(super) async fn read(
+        &self,
+        columns: &Columns,
+        rules: &Rules,
+    ) -> Result<(Vec<Entry>, Heads), Failure> {
         match self {
             Self::Csv(text) => from_csv(text, columns, rules),
             Self::Json(text) => from_json(text, columns, rules),
-            Self::AuthUsers(text) => from_auth_users(text, rules),
+            Self::AuthUsers(text) => {
+                let heads = Heads::of(["name", "password"].into_iter(), &Columns::default());
+                Ok((from_auth_users(text, rules)?, heads))
+            }
             Self::Table(place, name, pairs) => {
                 let names: Vec<Identifier> = pairs.iter().map(|(_, name)| name.clone()).collect();
                 let rows = place.rows(name, &names).await.map_err(|error| {
@@ -102,7 +117,8 @@ impl Source {
                             .newcomer(cells.filter_map(|((field, _), cell)| Some((*field, cell.as_deref()?))))
                     },
                 };
-                Ok(rows.into_iter().enumerate().map(entry).collect())
+                let heads = Heads::of(columns.pairs().iter().map(|(_, column)| column.as_str()), columns);
+                Ok((rows.into_iter().enumerate().map(entry).collect(), heads))
             }
         }
     }
@@ -140,13 +156,32 @@ fn usable(fields: &[Option<Field>]) -> Result<(), Failure> {
         .remedy("say which does: --columns name=COLUMN,email=COLUMN,password=COLUMN"))
 }
 
-fn from_csv(text: &str, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, Failure> {
+/// Every column that the command line names has to be there: without its password's column, everybody would come
+/// without a password.
+fn all_there<'a>(columns: &Columns, heads: impl Iterator<Item = &'a str> + Clone) -> Result<(), Failure> {
+    let Some((field, column)) = columns.missing(heads.clone()) else { return Ok(()) };
+    let heads: Vec<&str> = heads.map(shown).collect();
+    Err(Failure::usage(format_args!(
+        "there is no column '{}' to read '{}' from",
+        visible(column),
+        word(*field)
+    ))
+    .remedy(format_args!("there are: {}", heads.join(", "))))
+}
+
+fn from_csv(text: &str, columns: &Columns, rules: &Rules) -> Result<(Vec<Entry>, Heads), Failure> {
     // Whatever stands behind a quote that is never closed is one cell. This line shows it: it is not whole then.
     let whole = text.as_bytes().chain(&b"\n"[..]).chain(END.as_bytes());
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole);
     let heads = reader.headers().map_err(|_| Failure::usage("the first line is no row of headings"))?;
     let fields: Vec<Option<Field>> = heads.iter().map(|head| columns.field(head)).collect();
+    if heads.len() == 1 && heads.iter().any(|head| head.contains([';', '\t'])) {
+        return Err(Failure::usage("the cells are set apart by semicolons or tabs, and commas are expected")
+            .remedy("save it as CSV with commas"));
+    }
+    all_there(columns, heads.iter())?;
     usable(&fields)?;
+    let known = Heads::of(heads.iter(), columns);
     let (mut entries, mut lines, mut ended) = (Vec::new(), Lines::new(text.as_bytes()), false);
     for record in reader.records() {
         let Ok(record) = record else {
@@ -170,10 +205,10 @@ fn from_csv(text: &str, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, 
         let line = entries.last().map_or(1, |entry| entry.place.number);
         return Err(Failure::usage(format_args!("a quote in line {line} or behind is never closed")));
     }
-    Ok(entries)
+    Ok((entries, known))
 }
 
-fn from_json(text: &str, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>, Failure> {
+fn from_json(text: &str, columns: &Columns, rules: &Rules) -> Result<(Vec<Entry>, Heads), Failure> {
     let (unit, items): (_, Vec<(u64, Option<Value>)>) = if text.trim_start().starts_with('[') {
         let items = match json::parse(text)? {
             Value::Array(items) => items,
@@ -184,13 +219,17 @@ fn from_json(text: &str, columns: &Columns, rules: &Rules) -> Result<Vec<Entry>,
         let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
         ("line", lines.map(|(number, line)| (number, json::parse(line).ok())).collect())
     };
-    Ok(items
-        .into_iter()
-        .map(|(number, item)| Entry {
-            place: Place { unit, number },
-            newcomer: of_object(item.as_ref(), columns, rules),
-        })
-        .collect())
+    let objects = items.iter().filter_map(|(_, item)| item.as_ref()?.as_object());
+    let keys: BTreeSet<&str> = objects.flat_map(|object| object.keys().map(String::as_str)).collect();
+    if !keys.is_empty() {
+        all_there(columns, keys.iter().copied())?;
+    }
+    let known = Heads::of(keys.iter().copied(), columns);
+    let entry = |(number, item): &(u64, Option<Value>)| Entry {
+        place: Place { unit, number: *number },
+        newcomer: of_object(item.as_ref(), columns, rules),
+    };
+    Ok((items.iter().map(entry).collect(), known))
 }
 
 /// The user whom an object describes.

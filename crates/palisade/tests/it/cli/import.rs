@@ -327,3 +327,40 @@ fn semptifys_tokens_are_taken_over_once_and_never_shown() {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{}", file.display());
     }
 }
+
+// proves: ID-3
+#[test]
+fn a_column_that_is_not_there_takes_nobody_over_without_a_password() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("palisade.toml"), "").unwrap();
+    let path = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        name.to_owned()
+    };
+    let hash = "$2b$12$abcdefghijklmnopqrstuuJ1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p";
+    let csv = path("f.csv", &format!("login,kennwort,ort\nann,{hash},Ulm\n"));
+    let json = path("f.json", &format!(r#"[{{"login": "ann", "kennwort": "{hash}", "ort": "Ulm"}}]"#));
+    for file in [&csv, &json] {
+        let output = import(folder.path(), &[file, "--columns", "name=login,password=kenwort"]);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert!(err.contains("'kenwort'") && err.contains("kennwort") && err.contains("ort"), "{err}");
+        assert!(!err.contains("$2b$"), "{err}");
+        let output = import(folder.path(), &[file, "--columns", "name=login,password=kennwort", "--dry-run"]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("password=kennwort") && text.contains("not read: ort"), "{text}");
+    }
+    // Without headings, the first hash stands where they should.
+    let bare = path("bare.csv", &format!("ann,{hash}\n"));
+    let output = import(folder.path(), &[&bare, "--columns", "name=login,password=hash"]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && !err.contains("$2b$"), "{err}");
+    for (name, text, words) in [
+        ("s.csv", "login;password\nann;x\n", "commas are expected"),
+        ("db.sqlite3", "", "write sqlite:db.sqlite3"),
+    ] {
+        let output = import(folder.path(), &[&path(name, text)]);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && err.contains(words), "{err}");
+    }
+}
