@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::post::Post;
+use crate::service::assets::Assets;
 use crate::service::health::{Health, Signs};
 use crate::service::upstream::Upstreams;
 use crate::service::{Services, metrics};
@@ -110,8 +111,14 @@ pub async fn start_on(listener: TcpListener, policy: Policy, world: World) -> an
     metrics.register(|registry| registry.register_collector(Box::new(hashing)));
     let health =
         Health::new(store.clone(), trail.clone(), metrics.clone(), world.clone(), Arc::clone(&signs), mail);
-    let services =
-        Services::new(Arc::clone(&policy), access.clone(), Arc::clone(&upstreams), health, world.clone());
+    let services = Services::new(
+        Arc::clone(&policy),
+        access.clone(),
+        Arc::clone(&upstreams),
+        health,
+        Assets::of(&policy)?,
+        world.clone(),
+    );
     let gate = Gate::new(GateParts {
         policy: Arc::clone(&policy),
         access: access.clone(),

@@ -100,10 +100,27 @@ impl Outgoing for Clients {
 }
 
 async fn answer(client: Web, request: Request<Full<Bytes>>) -> Result<Response<Vec<u8>>, OutgoingError> {
-    let response = client.request(request).await.map_err(|_| OutgoingError::Unreachable)?;
+    let response = client.request(request).await.map_err(|error| {
+        if is_untrusted(&error) { OutgoingError::Untrusted } else { OutgoingError::Unreachable }
+    })?;
     let (head, body) = response.into_parts();
     let body = Limited::new(body, LONGEST).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() { OutgoingError::TooLong } else { OutgoingError::Unreachable }
     })?;
     Ok(Response::from_parts(head, body.to_bytes().to_vec()))
+}
+
+/// Whether it was the certificate that kept us from speaking. Errors of input and output hide what they hold.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        next = match error.downcast_ref::<std::io::Error>() {
+            Some(error) => error.get_ref().map(|held| held as _),
+            None => error.source(),
+        };
+    }
+    false
 }

@@ -72,6 +72,8 @@ pub fn controls() -> impl Iterator<Item = &'static Control> {
 /// Settings that no control promises anything of.
 pub const PLUMBING: &[Plumbing] = &[
     Plumbing { key: "app.name", reason: "a label on pages" },
+    Plumbing { key: "app.accent", reason: "how pages and letters look" },
+    Plumbing { key: "app.logo", reason: "how pages look" },
     Plumbing {
         key: "app.environment",
         reason: "chooses defaults, and which rules of `palisade check` are fatal",

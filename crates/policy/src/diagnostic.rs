@@ -87,6 +87,7 @@ codes! {
     SignUpUnproven "P054" "Registration is open, and nobody asks whose an address is.";
     OutsideAdministrators "P055" "A group at another site makes administrators here.";
     ClientsAsOne "P056" "All clients behind a proxy would count as one.";
+    AccentFaint "P057" "A colour that is too faint for text as it is written.";
 }
 
 /// Whether the policy can be used at all.

@@ -1,10 +1,12 @@
 // A certified OpenID provider (oidc-provider) for the tests, on a free port of this machine.
 //
 // PUT /test/start {redirect_uri, post_logout_redirect_uri, backchannel_logout_uri, algorithm} starts it (again), with new keys.
+// PUT /test/listen {key, cert} makes it speak TLS on another port, which is the answer; `issuer` above names it.
 // PUT /test/account {sub, email, email_verified, ...} says who signs in next, and what is told of them.
 // Everything else is oidc-provider's own.
 
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 
@@ -81,10 +83,15 @@ async function body(request) {
   return JSON.parse(text);
 }
 
-const server = createServer(async (request, response) => {
+async function handle(request, response) {
   try {
     if (request.url === '/test/start') {
-      answer = start(`http://localhost:${server.address().port}`, await body(request));
+      const settings = await body(request);
+      answer = start(settings.issuer ?? `http://localhost:${server.address().port}`, settings);
+    } else if (request.url === '/test/listen') {
+      const secure = createSecureServer(await body(request), handle);
+      await new Promise((resolve) => secure.listen(0, 'localhost', resolve));
+      return response.writeHead(200).end(String(secure.address().port));
     } else if (request.url === '/test/account') {
       account = await body(request);
       accounts.set(account.sub, account);
@@ -96,5 +103,7 @@ const server = createServer(async (request, response) => {
     console.error(error);
     response.writeHead(500).end(String(error));
   }
-});
+}
+
+const server = createServer(handle);
 server.listen(0, 'localhost', () => console.log(String(server.address().port)));

@@ -9,6 +9,9 @@ pub enum OutgoingError {
     /// No connection, or one that broke.
     #[error("the provider cannot be reached")]
     Unreachable,
+    /// Somebody answered whose certificate is not trusted, has run out or is another host's.
+    #[error("the provider's certificate is not trusted")]
+    Untrusted,
     /// No whole answer in time.
     #[error("the provider did not answer in time")]
     Timeout,

@@ -15,6 +15,8 @@ pub struct Frame<'a> {
     pub stylesheet: &'a str,
     /// The way back to the application: a path of this site.
     pub home: &'a str,
+    /// The path of the application's logo; without one, the first letter of its name stands for it.
+    pub logo: Option<&'a str>,
     /// Something that went well.
     pub notice: Option<&'static str>,
     /// The account that this is a page of.
@@ -36,6 +38,7 @@ impl<'a> Frame<'a> {
             nonce,
             stylesheet,
             home: "/",
+            logo: None,
             notice: None,
             inside: None,
             boxed: None,
@@ -48,6 +51,13 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub const fn with_home(mut self, home: &'a str) -> Self {
         self.home = home;
+        self
+    }
+
+    /// The same with the application's logo.
+    #[must_use]
+    pub const fn with_logo(mut self, logo: Option<&'a str>) -> Self {
+        self.logo = logo;
         self
     }
 

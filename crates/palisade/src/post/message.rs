@@ -10,6 +10,7 @@ use lettre::{Address, Message};
 use palisade_access::Letter;
 use palisade_model::id::MailId;
 use palisade_policy::Policy;
+use palisade_policy::section::app::Shades;
 
 use super::words::{self, Words, one_line};
 
@@ -17,6 +18,7 @@ use super::words::{self, Words, one_line};
 #[template(path = "mail/letter.html")]
 struct Html<'a> {
     app: &'a str,
+    look: Look,
     words: &'a Words,
 }
 
@@ -25,6 +27,23 @@ struct Html<'a> {
 struct Text<'a> {
     app: &'a str,
     words: &'a Words,
+}
+
+/// The colours of buttons: the application's own, or those of the pages.
+struct Look {
+    light: (String, String),
+    dark: (String, String),
+}
+
+impl Look {
+    fn of(policy: &Policy) -> Self {
+        let shades = |shades: Shades| (shades.accent.to_string(), shades.on.to_string());
+        let usual = |accent: &str, on: &str| (accent.to_owned(), on.to_owned());
+        match &policy.app.accent {
+            Some(accent) => Self { light: shades(accent.light), dark: shades(accent.dark) },
+            None => Self { light: usual("#0b6549", "#ffffff"), dark: usual("#72d7af", "#0e1311") },
+        }
+    }
 }
 
 /// Tells other programs not to answer (RFC 3834 section 5).
@@ -54,7 +73,9 @@ pub(super) fn write(letter: &Letter, id: MailId, policy: &Policy) -> anyhow::Res
     let sender: Address = from.address.parse().context("the sender is no address (mail.from)")?;
     let domain = sender.domain().to_owned();
     let to: Address = letter.to.parse().map_err(|_| anyhow::anyhow!("the recipient is no address"))?;
-    let html = Html { app: &app, words: &words }.render().context("the HTML cannot be written")?;
+    let html = Html { app: &app, look: Look::of(policy), words: &words }
+        .render()
+        .context("the HTML cannot be written")?;
     let text = Text { app: &app, words: &words }.render().context("the text cannot be written")?;
     let micros = u64::try_from(letter.at().as_micros()).unwrap_or(0);
     Message::builder()

@@ -22,6 +22,7 @@ use palisade_policy::Policy;
 use palisade_policy::section::route::{Service, Target};
 use tower::ServiceExt as _;
 
+use assets::Assets;
 use health::Health;
 use upstream::Upstreams;
 
@@ -32,6 +33,7 @@ pub struct Services {
     upstreams: Arc<Upstreams>,
     identity: Router,
     health: Health,
+    assets: Arc<Assets>,
 }
 
 impl Services {
@@ -42,10 +44,12 @@ impl Services {
         access: Access,
         upstreams: Arc<Upstreams>,
         health: Health,
+        assets: Assets,
         world: World,
     ) -> Self {
-        let identity = identity::router(Arc::clone(&policy), access.clone(), world);
-        Self { policy, access, upstreams, identity, health }
+        let assets = Arc::new(assets);
+        let identity = identity::router(Arc::clone(&policy), access.clone(), Arc::clone(&assets), world);
+        Self { policy, access, upstreams, identity, health, assets }
     }
 
     /// The services as the gate calls them.
@@ -87,7 +91,7 @@ impl Services {
                 keys::answer(&self.access, self.policy.identify.tokens.publish_ahead)
             }
             Target::Service(Service::Description) => description::answer(&self.policy),
-            Target::Service(Service::Assets) => assets::answer(request.uri().path()),
+            Target::Service(Service::Assets) => self.assets.answer(request.uri().path()),
         }
     }
 }

@@ -17,6 +17,26 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     newcomers(lint);
     administrators(lint);
     routes(lint);
+    accent(lint);
+}
+
+/// By night another shade is used in any case: no colour can be read on both.
+fn accent(lint: &mut Lint<'_>) {
+    let Some(accent) = lint.policy.app.accent.filter(|accent| accent.light.accent != accent.written) else {
+        return;
+    };
+    let message = format!(
+        "{} is too faint for text on light pages: {:.2} to 1, and 4.5 is the least",
+        accent.written,
+        // Never up: what is too faint must not read as if it were enough.
+        (accent.by_day() * 100.0).floor() / 100.0
+    );
+    lint.say(Warning, Code::AccentFaint, "app.accent", message)
+        .because("people who see less well, or in the sun, could not read buttons and links")
+        .write(format!(
+            "write accent = \"{}\", which is used there now, or another dark colour",
+            accent.light.accent
+        ));
 }
 
 fn administrators(lint: &mut Lint<'_>) {

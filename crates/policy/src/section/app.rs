@@ -1,6 +1,11 @@
 //! `[app]`: what is protected, and where people find it.
 
+mod accent;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use accent::{Accent, Colour, Shades};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::kind::Word;
@@ -14,6 +19,17 @@ const NAME: Setting<String> = Setting::new(
     "The application's name, as people see it on Palisade's own pages.",
 )
 .between("1", "64");
+const ACCENT: Setting<Accent> = Setting::optional(
+    "app.accent",
+    "The colour of buttons and links on Palisade's own pages and in letters, as #rrggbb. Where it would be hard to read it is \
+     made darker by day, lighter by night.",
+)
+.such_as("#0b6549");
+const LOGO: Setting<PathBuf> = Setting::optional(
+    "app.logo",
+    "The picture beside the application's name on Palisade's own pages: PNG, or SVG without scripts and links; at most 64 KiB.",
+)
+.such_as("logo.svg");
 const ENVIRONMENT: Setting<Deployment> =
     Setting::optional("app.environment", "How much is at stake. Production makes dangerous settings fatal.")
         .else_by("development; has to be said once the server listens beyond this machine")
@@ -29,7 +45,7 @@ const BASE_URL: Setting<BaseUrl> = Setting::optional(
 pub(crate) const SCOPES: &[Scope] = &[Scope {
     path: "app",
     doc: "What is protected, and where people find it.",
-    settings: &[&NAME, &ENVIRONMENT, &BASE_URL],
+    settings: &[&NAME, &ACCENT, &LOGO, &ENVIRONMENT, &BASE_URL],
     tables: &[],
     shape: Shape::Once,
 }];
@@ -44,7 +60,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, root: &Table<'_>, listen: SocketAddr
         Deployment::Development
     });
     let base_url = reader.read_if_said(&table, &BASE_URL).unwrap_or_else(|| here(listen));
-    App { name, environment, base_url }
+    let (accent, logo) = (reader.read_if_said(&table, &ACCENT), reader.read_if_said(&table, &LOGO));
+    App { name, accent, logo, environment, base_url }
 }
 
 /// Guards of production must not be missed by forgetting a line.
@@ -86,6 +103,10 @@ impl Word for Deployment {
 pub struct App {
     /// The application's name, as people see it on Palisade's own pages.
     pub name: String,
+    /// The colour of its pages and letters, if it has one of its own.
+    pub accent: Option<Accent>,
+    /// The picture beside its name: a file that is read at the start.
+    pub logo: Option<PathBuf>,
     /// How much is at stake.
     pub environment: Deployment,
     /// Where people find the application (EDGE-7).

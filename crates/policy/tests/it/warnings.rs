@@ -93,6 +93,16 @@ fn a_group_elsewhere_that_makes_administrators_is_told() {
 }
 
 #[test]
+fn a_colour_that_is_too_faint_is_told_with_its_contrast() {
+    let app = |accent: &str| format!("[app]\naccent = \"{accent}\"\n");
+    assert_eq!(warnings(&app("#0b6549"), &Environment::default()), []);
+    assert_eq!(warnings(&app("#ffcc00"), &Environment::default()), [Code::AccentFaint]);
+    let checked = Policy::from_toml("palisade.toml", &app("#ffcc00"), &Environment::default()).unwrap();
+    let told = checked.warnings.to_string();
+    assert!(told.contains("1.3") && told.contains("to 1"), "{told}");
+}
+
+#[test]
 fn what_nothing_uses_is_told() {
     assert_eq!(
         warnings("[upstream.app]\nurl = \"http://127.0.0.1:5000\"\n", &Environment::default()),

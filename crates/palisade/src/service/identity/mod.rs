@@ -22,7 +22,7 @@ use palisade_policy::section::identify::Passwords;
 use palisade_store::SessionKind;
 
 use self::account::readable;
-use super::assets;
+use super::assets::Assets;
 use crate::pages::{Frame, Inside, Place};
 
 /// What the handlers share. Cheap to clone.
@@ -30,15 +30,16 @@ use crate::pages::{Frame, Inside, Place};
 struct Desk {
     policy: Arc<Policy>,
     access: Access,
+    assets: Arc<Assets>,
     world: World,
     /// The password rules in words, for the forms that set one.
     rules: Arc<str>,
 }
 
 /// The routes of the service. They have to stand behind the gate.
-pub fn router(policy: Arc<Policy>, access: Access, world: World) -> Router {
+pub fn router(policy: Arc<Policy>, access: Access, assets: Arc<Assets>, world: World) -> Router {
     let rules = rules(&policy.identify.passwords).into();
-    let desk = Desk { policy, access, world, rules };
+    let desk = Desk { policy, access, assets, world, rules };
     Router::new().merge(entrance::routes()).merge(account::routes()).merge(admin::routes()).with_state(desk)
 }
 
@@ -49,7 +50,9 @@ impl Desk {
     }
 
     fn frame<'a>(&'a self, nonce: &'a str) -> Frame<'a> {
-        Frame::new(&self.policy.app.name, nonce, assets::stylesheet()).with_home(&self.policy.identify.home)
+        Frame::new(&self.policy.app.name, nonce, self.assets.stylesheet())
+            .with_home(&self.policy.identify.home)
+            .with_logo(self.assets.logo())
     }
 
     /// The frame of a page that somebody sees in their session.

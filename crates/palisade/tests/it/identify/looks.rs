@@ -28,6 +28,10 @@ struct Visitor {
 
 impl Visitor {
     async fn start(policy: &str) -> Self {
+        Self::start_as(policy, &[]).await
+    }
+
+    async fn start_as(policy: &str, more: &[(&str, &str)]) -> Self {
         let upstream = Upstream::plain().await;
         let policy = format!(
             "{policy}\n[identify.oidc.google]\nissuer = \"http://127.0.0.1:9\"\nclient_id = \"palisade\"\n\
@@ -42,12 +46,8 @@ impl Visitor {
              [upstream.app]\nurl = \"http://{}\"\n[upstream.down]\nurl = \"http://127.0.0.1:9\"\n",
             upstream.address
         );
-        let site = Site::start_named_with(
-            "localhost",
-            &[("LOOKS_SECRET", "known-to-both-0123456789abcdef")],
-            &policy,
-        )
-        .await;
+        let environment = [&[("LOOKS_SECRET", "known-to-both-0123456789abcdef")], more].concat();
+        let site = Site::start_named_with("localhost", &environment, &policy).await;
         let home = format!("http://localhost:{}", site.address.port());
         Self { site, browser: Browser::start().await, home, faults: Vec::new(), _upstream: upstream }
     }
@@ -273,5 +273,78 @@ async fn an_account_and_its_letters_look_right() {
         visitor.browser.open(&format!("file://{}", file.display())).await;
         visitor.look(&format!("letter-{number}"), "Test").await;
     }
+    visitor.done().await;
+}
+
+// A yellow that nobody could read on white, and a logo of its own.
+// proves: ID-1, HEAD-1
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_and_letters_in_an_applications_own_colours_look_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let logo = folder.path().join("logo.svg");
+    std::fs::write(
+        &logo,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 120 40\"><rect width=\"120\" height=\"40\" rx=\"8\" \
+         fill=\"#ffcc00\"/><circle cx=\"20\" cy=\"20\" r=\"12\" fill=\"#222\"/><path d=\"M40 12h68v4h-68zM40 24h48v4h-48z\" \
+         fill=\"#222\"/></svg>",
+    )
+    .unwrap();
+    let policy = "[identify.sign_up]\nopen = true\nverify = true";
+    let mut visitor = Visitor::start_as(
+        policy,
+        &[("PALISADE_APP__ACCENT", "#ffcc00"), ("PALISADE_APP__LOGO", logo.to_str().unwrap())],
+    )
+    .await;
+    visitor.member().await;
+    visitor.open("/auth/login").await;
+    visitor.look("accent-sign-in", "Continue with Google").await;
+    visitor.open("/auth/register").await;
+    visitor.browser.fill("name", "ada").await;
+    visitor.browser.fill("email", "ada@example.com").await;
+    visitor.browser.fill("password", PASSWORD).await;
+    visitor.browser.press("main button").await;
+    visitor.look("accent-sent", "Check your mail").await;
+    let _ = visitor.link("/auth/confirm/").await;
+    visitor.sign_in(PASSWORD).await;
+    visitor.open("/account").await;
+    visitor.look("accent-account", EMAIL).await;
+    visitor.open("/account/sessions").await;
+    visitor.look("accent-sessions", "Devices").await;
+
+    // Opened by itself the logo runs nothing.
+    let page = visitor
+        .site
+        .client()
+        .send(
+            http::Method::GET,
+            "/auth/login",
+            &[super::HTML, ("host", visitor.home.trim_start_matches("http://"))],
+            "",
+        )
+        .await;
+    let path = page
+        .text()
+        .split_once("class=\"logo\" src=\"")
+        .expect("no logo")
+        .1
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    let host = visitor.home.trim_start_matches("http://").to_owned();
+    let shown = visitor.site.client().send(http::Method::GET, &path, &[("host", &host)], "").await;
+    assert_eq!(shown.header("content-type"), Some("image/svg+xml"));
+    assert_eq!(shown.header("x-content-type-options"), Some("nosniff"));
+    let csp = shown.header("content-security-policy").unwrap();
+    assert!(csp.contains("default-src 'none'") && csp.contains("sandbox"), "{csp}");
+
+    let letter = visitor.letters().remove(0);
+    let (_, html) = letter.split_once("Content-Type: text/html").unwrap();
+    let html = &html[html.find("<!doctype").unwrap()..html.find("</html>").unwrap() + 7];
+    assert!(!html.contains("#0b6549"), "the usual colour");
+    let file = visitor.site.folder.path().join("letter.html");
+    std::fs::write(&file, html).unwrap();
+    visitor.browser.open(&format!("file://{}", file.display())).await;
+    visitor.look("accent-letter", "Test").await;
     visitor.done().await;
 }

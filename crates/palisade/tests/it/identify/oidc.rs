@@ -6,6 +6,7 @@ mod link;
 mod logout;
 mod notices;
 mod roles;
+mod secure;
 
 use std::net::SocketAddr;
 
@@ -112,7 +113,7 @@ impl Person {
     /// Walks through the provider; the path of the callback, with its query.
     pub async fn at_provider(&mut self, location: &str) -> String {
         let mut path = location.strip_prefix(&self.issuer).expect(location).to_owned();
-        let host = self.issuer.trim_start_matches("http://").to_owned();
+        let host = self.issuer.split_once("://").unwrap().1.to_owned();
         for _ in 0..8 {
             let headers = [("host", host.as_str())];
             let response = self.there.open(Method::GET, &path, &headers, Full::<Bytes>::default()).await;
@@ -121,7 +122,9 @@ impl Person {
                 let body = response.into_body().collect().await.unwrap().to_bytes();
                 panic!("the provider is stuck at {path}: {}", String::from_utf8_lossy(&body));
             };
-            match to.strip_prefix(&self.issuer).or(to.starts_with('/').then_some(to.as_str())) {
+            let plain = self.issuer.replacen("https:", "http:", 1);
+            let own = to.strip_prefix(&self.issuer).or_else(|| to.strip_prefix(&plain));
+            match own.or(to.starts_with('/').then_some(to.as_str())) {
                 Some(on) => path = on.to_owned(),
                 None => {
                     return to
