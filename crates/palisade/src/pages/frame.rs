@@ -99,6 +99,13 @@ impl<'a> Frame<'a> {
         self
     }
 
+    /// The same as the only page of the account.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.inside = self.inside.map(Inside::alone);
+        self
+    }
+
     /// The letter that stands for the application.
     pub(super) fn initial(&self) -> String {
         self.app

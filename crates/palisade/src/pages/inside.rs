@@ -49,6 +49,12 @@ pub(super) struct Way {
 }
 
 impl Inside<'_> {
+    /// The same as the only page that there is.
+    pub(super) const fn alone(mut self) -> Self {
+        self.held = true;
+        self
+    }
+
     pub(super) fn places(&self) -> impl Iterator<Item = Way> {
         let here = self.place;
         Place::ALL.into_iter().map(move |(place, path, label)| Way { path, label, here: place == here })

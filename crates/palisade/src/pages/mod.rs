@@ -17,7 +17,7 @@ pub use factor::{Codes, Factors, PasskeyLine, Second, TotpSetup};
 pub use field::Field;
 pub use frame::Frame;
 pub use inside::{Inside, Place};
-pub use token::{Breakglass, Guest, KeyLine, Keys};
+pub use token::{Breakglass, Guest, KeyLine, Keys, Visit};
 
 /// The one style sheet; [`crate::service::assets`] serves it under its digest.
 pub const STYLESHEET: &str = include_str!("../../templates/palisade.css");

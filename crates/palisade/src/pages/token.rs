@@ -61,6 +61,28 @@ pub struct Guest<'a> {
     pub link: Option<&'a str>,
 }
 
+/// `/account`, for a visitor.
+#[derive(Template)]
+#[template(path = "visit.html")]
+pub struct Visit<'a> {
+    /// What all pages share.
+    pub frame: Frame<'a>,
+    /// What the application calls them.
+    pub name: &'a str,
+    /// Until when the token counts.
+    pub until: Option<String>,
+    /// The page that visitors come for.
+    pub onward: Option<&'a str>,
+    /// The front of the link by which they come back, where the policy takes a token from an address.
+    pub link: Option<&'a str>,
+    /// Whether there are other tokens to be had.
+    pub open: bool,
+    /// The name of the hidden field against forged requests.
+    pub csrf_field: &'a str,
+    /// Its value, for this session alone.
+    pub csrf_token: &'a str,
+}
+
 /// `/auth/breakglass`.
 #[derive(Template)]
 #[template(path = "breakglass.html")]

@@ -34,6 +34,20 @@ pub(super) const SESSIONS: Shape = Shape::Object(&[Field::new(
 /// How many have ended.
 pub(super) const ENDED: Shape = Shape::Object(&[Field::new("ended", Shape::Count, "How many have ended.")]);
 
+/// An account at another site.
+const IDENTITY: Named = Named {
+    name: "Identity",
+    doc: "An account at another site by which somebody signs in.",
+    fields: &[
+        Field::new("provider", Shape::Text, "The provider's name in the policy."),
+        Field::new("issuer", Shape::Text, "Which site."),
+        Field::new("subject", Shape::Text, "Who there."),
+        Field::new("email", Shape::Maybe(&Shape::Text), "The address that it told; proves nothing."),
+        Field::new("linked_at", Shape::Time, "Since when."),
+        Field::new("last_used_at", Shape::Maybe(&Shape::Time), "When somebody last came by it."),
+    ],
+};
+
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation::get("/api/v1/auth/me", TAG, "Who am I?").gives(&[Gives::json(
         200,
@@ -59,4 +73,28 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::delete("/api/v1/auth/sessions/{id}", TAG, "Ends one session of one's own.")
         .gives(&[Gives::nothing(204, "It has ended.")])
         .refuses(&[Denial::RouteUnknown]),
+    Operation::get("/api/v1/auth/identities", TAG, "Lists one's accounts at other sites.").gives(&[Gives::json(
+        200,
+        "The accounts, the oldest link first.",
+        Shape::Object(&[Field::new("identities", Shape::List(&Shape::Named(&IDENTITY)), "One's accounts elsewhere.")]),
+    )]),
+    Operation::post(
+        "/api/v1/auth/identities/link",
+        TAG,
+        "Begins to link an account at another site, in a browser's session with a recent proof.",
+    )
+    .takes(&[Field::new("provider", Shape::Text, "The provider's name in the policy.")])
+    .gives(&[Gives::json(
+        200,
+        "The browser goes there, with the cookie of this answer; it comes back to `/auth/callback/{provider}`.",
+        Shape::Object(&[Field::new("location", Shape::Text, "An address at the provider.")]),
+    )])
+    .refuses(&[Denial::ProofNeeded, Denial::RouteUnknown, Denial::ProviderUnavailable]),
+    Operation::post("/api/v1/auth/identities/unlink", TAG, "Unlinks an account at another site.")
+        .takes(&[
+            Field::new("issuer", Shape::Text, "Which site."),
+            Field::new("subject", Shape::Text, "Who there."),
+        ])
+        .gives(&[Gives::nothing(204, "It is unlinked, and the sessions that it began have ended.")])
+        .refuses(&[Denial::ProofNeeded, Denial::LastWayIn, Denial::RouteUnknown]),
 ];

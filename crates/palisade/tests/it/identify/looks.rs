@@ -152,6 +152,10 @@ async fn what_strangers_see_looks_right() {
     visitor.look("guest", "Get a token").await;
     visitor.browser.press("main button").await;
     visitor.look("guest-made", "Your token").await;
+    visitor.browser.press("main a.token").await;
+    visitor.look("visit", "Coming back").await;
+    visitor.browser.press("form[action='/account/visit/end'] button").await;
+    visitor.look("visit-ended", "Your token was ended.").await;
     visitor.open("/auth/breakglass").await;
     visitor.look("breakglass", "For emergencies").await;
 

@@ -276,3 +276,43 @@ async fn each_refused_token_is_told_what_to_do_instead() {
     site.assert_refused(&answer, 403, "csrf.origin");
     assert!(answer.text().contains("needs the header Origin"), "{}", answer.text());
 }
+
+// proves: ID-14
+#[tokio::test]
+async fn a_visitor_has_a_page_that_says_what_this_is_and_ends_it_for_good() {
+    let site = Site::start(&policy(&Upstream::plain().await, "")).await;
+    let json = [("accept", "application/json"), ("origin", &*format!("http://{}", site.address))];
+    let made = site.client().send(Method::POST, "/register", &json, "").await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let link = made.json()["link"].as_str().unwrap().to_owned();
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    let path = link.strip_prefix(&format!("http://{}", site.address)).unwrap().to_owned();
+    let mut visitor = site.client();
+    let done = visitor.send(Method::GET, &path, &[HTML], "").await;
+    assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, Some("/account")));
+    let page = visitor.send(Method::GET, "/account", &[HTML], "").await;
+    for words in ["Your visit", "Coming back", "Counts until", "End my token", "/account?user_token="] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    assert!(!page.text().contains(&token) && !page.text().contains("E-mail"), "{}", page.text());
+
+    // Nobody ends it from elsewhere, nor by a form without the session's token.
+    let bare = post(&site, &mut visitor, "/account/visit/end", &[]).await;
+    assert_eq!(bare.status, StatusCode::FORBIDDEN);
+    let csrf = visitor.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    let field = site.running.policy.csrf.field.clone();
+    let mut other = site.client();
+    other.send(Method::GET, &path, &[HTML], "").await;
+    let done = post(&site, &mut visitor, "/account/visit/end", &[(&field, &csrf)]).await;
+    assert_eq!(done.header("location"), Some("/auth/login?done=visit-ended"), "{done:?}");
+    assert_eq!(other.get("/api/v1/auth/me").await.status, StatusCode::UNAUTHORIZED, "elsewhere too");
+    let again = site.client().send(Method::GET, "/work", &[("x-user-token", &token)], "").await;
+    assert_eq!(again.status, StatusCode::UNAUTHORIZED);
+
+    // Whoever has an account has no visit to end.
+    let mut ann = site.signed_in("ann", "user").await;
+    let csrf = ann.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    let refused = post(&site, &mut ann, "/account/visit/end", &[(&field, &csrf)]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(ann.get("/api/v1/auth/me").await.status, StatusCode::OK);
+}

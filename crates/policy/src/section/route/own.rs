@@ -61,6 +61,10 @@ const ROWS: &[Own] = &[
     Own(GET, "/auth/callback/{name}", Identity, Public, Origin, Usual),
     // A provider's server: its signature is the credential, and no cookie counts.
     Own(POST, "/auth/oidc/{name}/backchannel-logout", Identity, Public, CsrfRule::Off, Usual),
+    Own(POST, "/account/visit/end", Identity, SignedIn, Token, Usual),
+    Own(GET, "/api/v1/auth/identities", Identity, SignedIn, Token, Usual),
+    Own(POST, "/api/v1/auth/identities/link", Identity, SignedIn, Token, Usual),
+    Own(POST, "/api/v1/auth/identities/unlink", Identity, SignedIn, Token, Usual),
     Own(POST, "/account/identities/link", Identity, SignedIn, Token, Usual),
     Own(POST, "/account/identities/unlink", Identity, SignedIn, Token, Usual),
     Own(GET, "/auth/forgot-password", Identity, Public, Origin, Usual),

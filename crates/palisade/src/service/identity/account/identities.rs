@@ -6,11 +6,30 @@ use axum::Extension;
 use axum::extract::State;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::Denial;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::service::identity::entrance::provider::{keep, onward};
 use crate::service::identity::intake::{Intake, Speech};
 use crate::service::identity::{Answer, Desk, reply, somebody};
+
+/// One's accounts elsewhere, for programs.
+pub(super) async fn list(State(desk): State<Desk>, Allowed(permit): Allowed) -> Answer {
+    let identities = desk.access.identities(somebody(&permit)?).await?;
+    let list: Vec<Value> = identities
+        .iter()
+        .map(|one| {
+            json!({
+                "provider": one.provider,
+                "issuer": one.issuer,
+                "subject": one.subject,
+                "email": one.email,
+                "linked_at": one.linked_at.to_string(),
+                "last_used_at": one.last_used.map(|at| at.to_string()),
+            })
+        })
+        .collect();
+    Ok(reply::json(200, &json!({ "identities": list })))
+}
 
 /// To the provider, to link an account there. A form may not lead to another site (form-action), so a page does.
 pub(super) async fn link(

@@ -7,6 +7,7 @@ pub(super) mod keys;
 mod overview;
 pub(super) mod sessions;
 mod step_up;
+mod visit;
 
 use axum::Router;
 use axum::routing::{delete, get, post};
@@ -24,6 +25,10 @@ pub(super) fn routes() -> Router<Desk> {
         .route("/account/sessions/end", post(overview::end_sessions))
         .route("/account/email", post(address::submit))
         .route("/account/email/{token}", get(address::page).post(address::confirm))
+        .route("/account/visit/end", post(visit::end))
+        .route("/api/v1/auth/identities", get(identities::list))
+        .route("/api/v1/auth/identities/link", post(identities::link))
+        .route("/api/v1/auth/identities/unlink", post(identities::unlink))
         .route("/account/identities/link", post(identities::link))
         .route("/account/identities/unlink", post(identities::unlink))
         .route("/account/factors", get(factors::page))

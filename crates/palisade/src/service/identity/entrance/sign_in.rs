@@ -36,6 +36,7 @@ pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri
     }
     let notice = match reply::query(&uri, "done").as_deref() {
         Some("signed-out") => Some("You are signed out."),
+        Some("visit-ended") => Some("Your token was ended. Nobody gets in with it any more."),
         Some("signed-out-there") => Some("You are signed out, here and at the other site."),
         _ => None,
     };
