@@ -18,7 +18,7 @@ use super::Desk;
 
 pub(super) fn routes() -> Router<Desk> {
     Router::new()
-        .route("/account", get(overview::page))
+        .route("/account", get(visit::page))
         .route("/account/security", get(overview::security_page))
         .route("/account/sessions", get(overview::sessions_page))
         .route("/account/password", post(overview::change_password))

@@ -15,18 +15,8 @@ use palisade_store::{Identity, Session};
 
 use crate::device;
 use crate::pages::{Field, IdentityLine, Place, Profile, Security, SessionLine, Sessions};
-use crate::service::identity::account::visit;
 use crate::service::identity::intake::{Intake, Speech};
 use crate::service::identity::{Answer, Desk, lasting, reply, somebody};
-
-/// Who one is.
-pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
-    let principal = somebody(&permit)?;
-    if let Some(token) = visit::token_of(&desk, principal).await? {
-        return Ok(visit::page(&desk, principal, &token, notice(&uri))?);
-    }
-    Ok(profile(&desk, principal, notice(&uri), None)?)
-}
 
 /// How one signs in.
 pub(super) async fn security_page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Response, header};
+use axum::http::{Response, Uri, header};
 use palisade_access::Principal;
 use palisade_gate::{Allowed, Exchange};
 use palisade_model::{Denial, Refusal};
 use palisade_store::{ApiToken, GUEST, SessionKind, TokenKind};
 
 use crate::pages::{Place, Visit};
-use crate::service::identity::account::overview::readable;
+use crate::service::identity::account::overview::{self, readable};
 use crate::service::identity::{Answer, Desk, cookies, reply, somebody};
 
 /// The token of somebody who is here by a visitor's token and has no other way in. Others have tokens too, and accounts.
-pub(super) async fn token_of(desk: &Desk, principal: &Principal) -> Result<Option<ApiToken>, Refusal> {
+async fn token_of(desk: &Desk, principal: &Principal) -> Result<Option<ApiToken>, Refusal> {
     let visits = principal.kind() == SessionKind::Guest
         && principal.name().strip_prefix(GUEST).is_some_and(|rest| rest.starts_with('-'));
     if !visits {
@@ -26,8 +26,17 @@ pub(super) async fn token_of(desk: &Desk, principal: &Principal) -> Result<Optio
     Ok(tokens.into_iter().find(|token| token.kind == TokenKind::User && token.enabled))
 }
 
-/// The page.
-pub(super) fn page(
+/// `/account`: a visitor's page, or the profile of whoever has an account.
+pub(super) async fn page(State(desk): State<Desk>, Allowed(permit): Allowed, uri: Uri) -> Answer {
+    let principal = somebody(&permit)?;
+    let notice = overview::notice(&uri);
+    Ok(match token_of(&desk, principal).await? {
+        Some(token) => visit(&desk, principal, &token, notice)?,
+        None => overview::profile(&desk, principal, notice, None)?,
+    })
+}
+
+fn visit(
     desk: &Desk,
     principal: &Principal,
     token: &ApiToken,
