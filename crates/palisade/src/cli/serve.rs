@@ -74,8 +74,7 @@ fn not_started(error: anyhow::Error) -> Failure {
 }
 
 /// What to do about an address that is taken.
-const TAKEN: &str =
-    "end what listens there, or write another address, and its port in app.base_url if that is set";
+const TAKEN: &str = "end what listens there, or write another address; that of edge.listen has its port in app.base_url too, if that is set";
 
 fn is_taken(error: &anyhow::Error) -> bool {
     let of_the_system =

@@ -11,6 +11,8 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     let policy = lint.policy;
     for provider in &policy.identify.providers {
         test_user(lint, provider);
+        domains(lint, provider);
+        secret(lint, provider);
         plain(lint, provider);
         anybody(lint, provider);
         superusers(lint, provider);
@@ -25,6 +27,28 @@ fn test_user(lint: &mut Lint<'_>, provider: &Provider) {
     lint.say(Error, Code::TestUser, &path, "whoever presses the button is signed in, without any proof")
         .because("a fixed user is for automatic tests alone")
         .write("take the line out, or write environment = \"testing\" in [app]");
+}
+
+/// They are compared with what stands behind the `@` of an address.
+fn domains(lint: &mut Lint<'_>, provider: &Provider) {
+    let Some(domain) = provider.domains.iter().find(|domain| domain.contains('@')) else { return };
+    let path = format!("identify.oidc.{}.domains", provider.name);
+    let bare = domain.rsplit('@').next().unwrap_or_default();
+    let message = format!("`{domain}` is no domain: nobody's address ends in two @");
+    lint.say(Error, Code::Contradiction, &path, message)
+        .because("everybody from there would be refused")
+        .write(format!("write domains = [\"{bare}\"]"));
+}
+
+/// Google gives every web client a secret, and takes no sign-in without it.
+fn secret(lint: &mut Lint<'_>, provider: &Provider) {
+    let path = format!("identify.oidc.{}.client_secret", provider.name);
+    let at_google = provider.issuer.text == GOOGLE_ISSUER && provider.test_user.is_none();
+    if !at_google || provider.client_secret.is_some() || lint.places.is_said(&path) {
+        return;
+    }
+    lint.say(Error, Code::SecretMissing, &path, "Google lets nobody sign in without the client's secret")
+        .write("set GOOGLE_CLIENT_SECRET in the environment, or write client_secret = \"file:/run/secrets/google\"");
 }
 
 fn plain(lint: &mut Lint<'_>, provider: &Provider) {

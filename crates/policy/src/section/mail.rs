@@ -193,6 +193,9 @@ fn server(text: &str) -> Result<Server, &'static str> {
         "smtps" => (true, 465),
         _ => return Err("the mail server is neither smtp:, smtps:, file: nor off"),
     };
+    if !wrapped && url.port() == Some(465) {
+        return Err("port 465 speaks TLS from the start: that is smtps://, not smtp://");
+    }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("a name or password stands in the mail server's address");
     }
@@ -286,6 +289,7 @@ mod tests {
             "http://mail.example.com",
             "smtp://u:p@h",
             "smtp://h/x",
+            "smtp://mail.example.com:465",
             "file:",
             "smtp://",
         ] {

@@ -250,3 +250,24 @@ fn roles_among_which_none_is_that_of_administrators_are_told() {
         assert_eq!(told(clear), [], "{clear}");
     }
 }
+
+// proves: ID-6
+#[test]
+fn providers_that_could_let_nobody_in_are_told_before_somebody_tries() {
+    let told = |lines: &str| check(&format!("[identify.oidc.x]\nclient_id = \"a\"\n{lines}")).map(|_| ());
+    let words = |lines: &str| told(lines).unwrap_err().render(false);
+    let long = words("issuer = \"https://login.example.com/.well-known/openid-configuration\"\n");
+    assert!(long.contains("leave that off"), "{long}");
+    let sound = "issuer = \"https://login.example.com\"\n";
+    let at = words(&format!("{sound}domains = [\"@example.com\"]\n"));
+    assert!(at.contains("write domains = [\"example.com\"]"), "{at}");
+    assert!(told(&format!("{sound}domains = [\"example.com\"]\n")).is_ok());
+    let google =
+        |pairs: &[(&str, &str)]| Policy::from_toml("palisade.toml", "", &environment(pairs)).map(|_| ());
+    let bare = google(&[("GOOGLE_CLIENT_ID", "a")]).unwrap_err().render(false);
+    assert!(bare.contains("set GOOGLE_CLIENT_SECRET"), "{bare}");
+    assert!(google(&[("GOOGLE_CLIENT_ID", "a"), ("GOOGLE_CLIENT_SECRET", "b")]).is_ok());
+    // Not said twice where it is said and not there.
+    let unset = words("issuer = \"https://accounts.google.com\"\nclient_secret = \"env:NOT_SET\"\n");
+    assert!(unset.contains("P008") && !unset.contains("P025"), "{unset}");
+}

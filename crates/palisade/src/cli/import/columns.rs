@@ -103,7 +103,7 @@ impl Columns {
     /// The first that the command line names and the source has not.
     pub(super) fn missing<'a>(
         &self,
-        heads: impl Iterator<Item = &'a str> + Clone,
+        heads: &(impl Iterator<Item = &'a str> + Clone),
     ) -> Option<&(Field, String)> {
         self.named.iter().find(|(_, column)| !heads.clone().any(|head| head.trim() == column))
     }

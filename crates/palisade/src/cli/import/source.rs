@@ -159,7 +159,7 @@ fn usable(fields: &[Option<Field>]) -> Result<(), Failure> {
 /// Every column that the command line names has to be there: without its password's column, everybody would come
 /// without a password.
 fn all_there<'a>(columns: &Columns, heads: impl Iterator<Item = &'a str> + Clone) -> Result<(), Failure> {
-    let Some((field, column)) = columns.missing(heads.clone()) else { return Ok(()) };
+    let Some((field, column)) = columns.missing(&heads) else { return Ok(()) };
     let heads: Vec<&str> = heads.map(shown).collect();
     Err(Failure::usage(format_args!(
         "there is no column '{}' to read '{}' from",

@@ -135,6 +135,11 @@ fn issuer(text: &str) -> Result<Issuer, &'static str> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("it holds a query or a fragment");
     }
+    if url.path().ends_with("/.well-known/openid-configuration") {
+        return Err(
+            "/.well-known/openid-configuration belongs to it only in the provider's address: leave that off",
+        );
+    }
     let loopback = match url.host().ok_or("it has no host")? {
         Host::Domain(name) => name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
