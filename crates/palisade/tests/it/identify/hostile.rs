@@ -56,7 +56,7 @@ const FORMS: &[(&str, &[&str])] = &[
 
 /// These read nothing: what is sent along cannot be wrong.
 fn reads_nothing(path: &str) -> bool {
-    path.ends_with("/logout") || path == "/register"
+    path.ends_with("/logout") || ["/register", "/account/visit/end"].contains(&path)
 }
 
 /// A site with everything on, and an administrator at it.
@@ -236,6 +236,9 @@ async fn a_value_over_its_limit_changes_nothing_wherever_it_stands() {
         let (names, described) = &fields[&written];
         // What leads nowhere on this site is forgotten, and the rest is done.
         for long in names.iter().filter(|name| *name != "next") {
+            // The fields of that one are names of the same: each comes alone.
+            let asks = path.contains("forgot");
+            let names: Vec<&String> = names.iter().filter(|name| !asks || *name == long).collect();
             for length in [513, 15_000] {
                 let value = |name: &str| match name {
                     name if name == long => "x".repeat(length),
@@ -246,7 +249,7 @@ async fn a_value_over_its_limit_changes_nothing_wherever_it_stands() {
                 };
                 let body = if *described {
                     let object: Map<String, Value> =
-                        names.iter().map(|name| (name.clone(), json!(value(name)))).collect();
+                        names.iter().map(|name| ((*name).clone(), json!(value(name)))).collect();
                     Value::Object(object).to_string()
                 } else {
                     let pairs: Vec<(&str, String)> =
@@ -256,14 +259,13 @@ async fn a_value_over_its_limit_changes_nothing_wherever_it_stands() {
                 let kind = if *described || path.starts_with("/auth/api_") { JSON } else { FORM };
                 let body = if kind == JSON && !described {
                     let object: Map<String, Value> =
-                        names.iter().map(|name| (name.clone(), json!(value(name)))).collect();
+                        names.iter().map(|name| ((*name).clone(), json!(value(name)))).collect();
                     Value::Object(object).to_string()
                 } else {
                     body
                 };
                 let jobs = sweep.jobs();
                 // Whoever asks for a letter is told the same whatever they wrote.
-                let asks = path.contains("forgot") && ["login", "email"].contains(&long.as_str());
                 let wanted: &[u16] = if asks { &[200, 202] } else { &[400, 401, 403, 404, 409, 410, 422] };
                 let answer = sweep.send(&Method::POST, &path, kind, &body).await;
                 let away = path.contains("backchannel") && answer.status == StatusCode::BAD_GATEWAY;
